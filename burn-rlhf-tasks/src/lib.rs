@@ -1,1 +1,3 @@
+//! RLHF for language models on Burn: models, generation and symmetric PPO.
 
+pub mod model;

@@ -61,9 +61,8 @@ mod tests {
 
     #[test]
     fn a_stream_is_found_again_and_differs_from_its_neighbours() {
-        let first = |seed, purpose, iteration, lane| -> u64 {
-            Streams::new(seed).stream(purpose, iteration, lane).random()
-        };
+        let first =
+            |seed, purpose, iteration, lane| -> u64 { Streams::new(seed).stream(purpose, iteration, lane).random() };
         let here = first(42, Purpose::Sampling, 3, 7);
         assert_eq!(here, first(42, Purpose::Sampling, 3, 7));
         for other in [

@@ -4,9 +4,15 @@ use serde_json::Value;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Tolerance {
     /// `|got - want| <= abs + rel * |want|` for every element.
-    Element { abs: f64, rel: f64 },
+    Element {
+        abs: f64,
+        rel: f64,
+    },
     /// `|got - want| <= abs + rel_max * max |want|`.
-    Largest { abs: f64, rel_max: f64 },
+    Largest {
+        abs: f64,
+        rel_max: f64,
+    },
     Exact,
     /// Never compared.
     InformationOnly,

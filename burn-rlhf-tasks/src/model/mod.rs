@@ -1,0 +1,3 @@
+//! Language models and classifiers, each in one file.
+
+pub mod kernel;
