@@ -1,0 +1,7 @@
+//! Generation of responses.
+
+mod cache;
+mod decoder;
+
+pub use cache::{KvCache, LayerCache};
+pub use decoder::{Decoder, KeepRows};
