@@ -4,4 +4,5 @@
 //! Optimization.
 
 pub mod learner;
+pub mod loss;
 pub mod run;
