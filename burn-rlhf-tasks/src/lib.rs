@@ -1,5 +1,6 @@
-//! RLHF for language models on Burn: models, generation and symmetric PPO.
+//! RLHF for language models on Burn: data, models, generation and symmetric PPO.
 
 pub mod config;
 pub mod generate;
 pub mod model;
+pub mod task;
