@@ -1,5 +1,13 @@
 //! The update step shared by control and language models.
 
+mod error;
 mod evaluate;
+mod report;
+mod rollout;
+mod update;
 
+pub use error::UpdateError;
 pub use evaluate::{Evaluate, Evaluation, Request};
+pub use report::UpdateReport;
+pub use rollout::{Rollout, Samples};
+pub use update::{SkippedMinibatch, Update, UpdateConfig, UpdateContext};

@@ -1,0 +1,24 @@
+use burn::optim::ModuleOptimizer;
+use burn_sppo::{
+    learner::{Schedule, Update},
+    run::{Exactness, HealthConfig},
+};
+
+use crate::rollout::{KlConfig, RolloutConfig};
+
+/// Everything that learns, and how.
+pub struct RlhfLearner<P> {
+    /// The policy as training starts; its frozen snapshot becomes the reference.
+    pub policy: P,
+    pub optimizer: ModuleOptimizer,
+    /// Learning rate by iteration.
+    pub learning_rate: Schedule,
+    pub rollout: RolloutConfig,
+    pub update: Update,
+    pub kl: KlConfig,
+    pub health: HealthConfig,
+    /// How exactly the policy computes the same log-probabilities twice.
+    pub exactness: Exactness,
+    /// Every random number of the run follows from it.
+    pub seed: u64,
+}

@@ -1,0 +1,380 @@
+use burn::{
+    config::Config,
+    module::Module,
+    optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer},
+    tensor::{Bool, Device, Tensor, TensorData},
+};
+use std::path::PathBuf;
+
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+
+use super::{Evaluate, Evaluation, Request, Rollout, UpdateError, UpdateReport, report::MinibatchSums};
+use crate::{
+    advantage::{AdvantageKind, Normalization, SignChanges, flip, normalize},
+    loss::{self, approximate_kl, PolicyLoss, PolicyLossConfig, PolicySamples, Reduction, ValueLoss, value_clip_fraction},
+    optim::clip_grad_norm,
+    run::{HealthChecks, Purpose, Streams, Verdict},
+};
+
+/// How one rollout becomes optimiser steps, for every algorithm and for control and language models alike.
+#[derive(Config, Debug)]
+pub struct UpdateConfig {
+    /// The policy loss.
+    pub policy_loss: PolicyLossConfig,
+    /// The critic's loss.
+    pub value_loss: ValueLoss,
+    /// Weight of the value loss; at 0 the critic is neither evaluated nor trained.
+    #[config(default = 0.5)]
+    pub vf_coef: f64,
+    /// Weight of the entropy bonus; at 0 the entropy is not computed.
+    #[config(default = 0.0)]
+    pub ent_coef: f64,
+    /// Passes over the rollout.
+    #[config(default = 4)]
+    pub epochs: usize,
+    /// Rows an optimiser step.
+    pub minibatch: usize,
+    /// Rows a forward pass: the gradients of several are added up to exactly those of the minibatch.
+    pub microbatch: usize,
+    /// Bound on the L2 norm of all gradients together.
+    pub max_grad_norm: Option<f64>,
+    /// Stops the update before a step once the approximate KL exceeds 1.5 times this.
+    pub target_kl: Option<f64>,
+    /// Over which samples advantages are brought to mean 0 and deviation 1.
+    pub normalization: Normalization,
+    /// What else happens to advantages.
+    pub advantage_kind: AdvantageKind,
+    /// Probability with which the sign of an advantage is flipped, as noise.
+    #[config(default = 0.0)]
+    pub advantage_flip: f64,
+}
+
+/// What the update step of one iteration depends on besides the module and the rollout.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateContext {
+    pub streams: Streams,
+    pub iteration: u64,
+    pub learning_rate: f64,
+}
+
+/// A minibatch that was not stepped on because its loss or gradient was not finite.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SkippedMinibatch {
+    pub epoch: usize,
+    /// Rows of the rollout.
+    pub rows: Vec<usize>,
+    pub loss: f64,
+    pub gradient_norm: f64,
+    /// Where the minibatch is worth keeping.
+    pub dump: Option<PathBuf>,
+}
+
+impl UpdateConfig {
+    /// # Errors
+    /// If a size is 0, if the microbatch does not divide the minibatch, or if the policy loss is invalid.
+    pub fn init(&self) -> Result<Update, UpdateError> {
+        for (name, value) in [("epochs", self.epochs), ("minibatch", self.minibatch), ("microbatch", self.microbatch)] {
+            if value == 0 {
+                return Err(UpdateError::ZeroSize { name });
+            }
+        }
+        if !self.minibatch.is_multiple_of(self.microbatch) {
+            return Err(UpdateError::Microbatch { minibatch: self.minibatch, microbatch: self.microbatch });
+        }
+        Ok(Update { policy_loss: self.policy_loss.init()?, config: self.clone() })
+    }
+}
+
+/// The update step: epochs × minibatches of loss → backward → global clip → optimiser.
+#[derive(Clone, Debug)]
+pub struct Update {
+    config: UpdateConfig,
+    policy_loss: PolicyLoss,
+}
+
+impl Update {
+    pub fn config(&self) -> &UpdateConfig {
+        &self.config
+    }
+
+    /// Trains `module` on `rollout`.
+    ///
+    /// In the first minibatch the policy is still the one that acted, so `health` sees whether log-probabilities are
+    /// the same numbers again. A minibatch with a loss or gradient that is not finite is skipped and reported.
+    ///
+    /// # Errors
+    /// If the rollout is empty or inconsistent, if the loss needs something the module does not give, or if a health
+    /// check fails.
+    pub fn run<M, R>(
+        &self,
+        mut module: M,
+        optimizer: &mut ModuleOptimizer,
+        rollout: &R,
+        context: UpdateContext,
+        health: &mut HealthChecks,
+    ) -> Result<(M, UpdateReport), UpdateError>
+    where
+        M: Module + Evaluate<R::Batch>,
+        R: Rollout,
+    {
+        let samples = rollout.samples();
+        let rows = samples.rows();
+        self.check(rollout)?;
+        let device = module.devices().into_iter().next().ok_or(UpdateError::NoParameters)?;
+        let mut advantage = samples.advantage.clone();
+        if self.config.normalization == Normalization::Rollout {
+            normalize(&mut advantage, samples.policy_mask.as_deref());
+        }
+        let mut report = UpdateReport::default();
+        'update: for epoch in 0..self.config.epochs {
+            let mut order: Vec<usize> = (0..rows).collect();
+            order.shuffle(&mut context.streams.stream(Purpose::Shuffle, context.iteration, epoch as u64));
+            for (index, minibatch) in order.chunks(self.config.minibatch).enumerate() {
+                let mut prepared = samples.gather(&advantage, minibatch);
+                let mask = samples.policy_mask.as_ref().map(|mask| samples.gather(mask, minibatch));
+                let lane = (epoch * rows.div_ceil(self.config.minibatch) + index) as u64;
+                self.prepare_advantages(&mut prepared, mask.as_deref(), context, lane, &mut report.sign_changes);
+                let step = self.gradients(&module, rollout, minibatch, &prepared, mask.as_deref(), &device)?;
+                if report.minibatches == 0 {
+                    health.first_minibatch(context.iteration, step.sums.max_log_ratio, step.sums.approx_kl_k3)?;
+                }
+                if approximate_kl::exceeds_target(step.sums.approx_kl_k3, self.config.target_kl) {
+                    report.stopped_early = true;
+                    break 'update;
+                }
+                let (norm, gradients) = self.clip(step.gradients, &module);
+                report.add(&step.sums, norm);
+                match health.update(context.iteration, lane, step.sums.loss, norm)? {
+                    Verdict::Apply => module = optimizer.step(context.learning_rate, module, gradients),
+                    Verdict::Skip { dump, .. } => report.skipped.push(SkippedMinibatch {
+                        epoch,
+                        rows: minibatch.to_vec(),
+                        loss: step.sums.loss,
+                        gradient_norm: norm,
+                        dump,
+                    }),
+                }
+            }
+        }
+        report.finish(samples, &self.config);
+        Ok((module, report))
+    }
+
+    fn check<R: Rollout>(&self, rollout: &R) -> Result<(), UpdateError> {
+        let samples = rollout.samples();
+        let expected = samples.rows() * samples.per_row;
+        if expected == 0 {
+            return Err(UpdateError::EmptyRollout);
+        }
+        let optional = |mask: &Option<Vec<bool>>| mask.as_ref().map_or(expected, Vec::len);
+        for (name, len) in [
+            ("advantage", samples.advantage.len()),
+            ("old_log_prob", samples.old_log_prob.len()),
+            ("returns", samples.returns.len()),
+            ("old_value", if samples.old_value.is_empty() { expected } else { samples.old_value.len() }),
+            ("policy_mask", optional(&samples.policy_mask)),
+            ("value_mask", optional(&samples.value_mask)),
+        ] {
+            if len != expected {
+                return Err(UpdateError::SampleCount { name, expected, found: len });
+            }
+        }
+        Ok(())
+    }
+
+    fn prepare_advantages(
+        &self,
+        advantage: &mut [f32],
+        mask: Option<&[bool]>,
+        context: UpdateContext,
+        lane: u64,
+        changes: &mut SignChanges,
+    ) {
+        let before = advantage.to_vec();
+        if self.config.advantage_flip > 0.0 {
+            let mut stream = context.streams.stream(Purpose::Noise, context.iteration, lane);
+            flip(advantage, self.config.advantage_flip, &mut stream);
+        }
+        match self.config.normalization {
+            Normalization::Minibatch => normalize(advantage, mask),
+            Normalization::AllTokens => normalize(advantage, None),
+            Normalization::None | Normalization::Rollout => {}
+        }
+        changes.record(&before, advantage, mask);
+        self.config.advantage_kind.apply(advantage);
+    }
+
+    /// The gradients of one minibatch, added up over its microbatches.
+    fn gradients<M, R>(
+        &self,
+        module: &M,
+        rollout: &R,
+        minibatch: &[usize],
+        advantage: &[f32],
+        mask: Option<&[bool]>,
+        device: &Device,
+    ) -> Result<Step, UpdateError>
+    where
+        M: Module + Evaluate<R::Batch>,
+        R: Rollout,
+    {
+        let samples = rollout.samples();
+        let value_mask = samples.value_mask.as_ref().map(|mask| samples.gather(mask, minibatch));
+        let value_mask = value_mask.as_deref().or(mask);
+        let whole = minibatch.len() * samples.per_row;
+        let count = |mask: Option<&[bool]>| mask.map_or(whole, |mask| mask.iter().filter(|&&keep| keep).count());
+        let (policy_count, value_count) = (count(mask), count(value_mask));
+        let mut accumulator = GradientsAccumulator::new();
+        let mut sums = MinibatchSums::default();
+        for (index, rows) in minibatch.chunks(self.config.microbatch).enumerate() {
+            let start = index * self.config.microbatch * samples.per_row;
+            let range = start..start + rows.len() * samples.per_row;
+            let upload = Upload { device, range: range.clone() };
+            let reduction = upload.reduction(mask, policy_count);
+            let value_reduction = upload.reduction(value_mask, value_count);
+            let batch = rollout.batch(rows, minibatch, device);
+            let evaluation = module.evaluate(&batch, self.request());
+            let inputs = LossInputs {
+                old_log_prob: upload.floats(samples.gather(&samples.old_log_prob, rows)),
+                advantage: upload.floats(advantage[range].to_vec()),
+                returns: upload.floats(samples.gather(&samples.returns, rows)),
+                old_value: (!samples.old_value.is_empty())
+                    .then(|| upload.floats(samples.gather(&samples.old_value, rows))),
+                old_distribution: match self.config.policy_loss.needs_distribution() {
+                    true => rollout.old_distribution(rows, device),
+                    false => None,
+                },
+            };
+            let auxiliary = module.auxiliary_loss(&batch);
+            let loss = self.loss(evaluation, inputs, auxiliary, &reduction, &value_reduction, &mut sums)?;
+            let gradients = GradientsParams::from_grads(loss.backward(), module);
+            if rows.len() == minibatch.len() {
+                return Ok(Step { gradients, sums });
+            }
+            accumulator.accumulate(module, gradients);
+        }
+        Ok(Step { gradients: accumulator.grads(), sums })
+    }
+
+    fn request(&self) -> Request {
+        Request {
+            entropy: self.config.ent_coef != 0.0,
+            value: self.config.vf_coef != 0.0,
+            full_log_prob: self.config.policy_loss.needs_distribution(),
+        }
+    }
+
+    /// The total loss of one microbatch, `[1]`; its diagnostics are added to `sums`.
+    fn loss(
+        &self,
+        evaluation: Evaluation,
+        inputs: LossInputs,
+        auxiliary: Option<Tensor<1>>,
+        reduction: &Reduction,
+        value_reduction: &Reduction,
+        sums: &mut MinibatchSums,
+    ) -> Result<Tensor<1>, UpdateError> {
+        let log_ratio =
+            reduction.keep(evaluation.log_prob.clone().detach() - inputs.old_log_prob.clone());
+        let (old_full_log_prob, actions) = inputs.old_distribution.unzip();
+        let policy = self.policy_loss.forward(
+            PolicySamples {
+                log_prob: evaluation.log_prob.clone(),
+                old_log_prob: inputs.old_log_prob,
+                advantage: inputs.advantage,
+                full_log_prob: evaluation.full_log_prob,
+                old_full_log_prob,
+                actions,
+            },
+            reduction,
+        )?;
+        let clip_range = self.config.policy_loss.clip_range;
+        let mut terms = vec![
+            policy.policy.clone(),
+            policy.reverse.clone().unwrap_or_else(|| policy.policy.zeros_like()),
+            approximate_kl::k1(log_ratio.clone(), reduction),
+            approximate_kl::k3(log_ratio.clone(), reduction),
+            loss::clip_fraction(policy.ratio.clone(), clip_range, reduction),
+            reduction.mean(policy.ratio),
+        ];
+        let mut total = policy.loss;
+        if self.config.ent_coef != 0.0 {
+            let entropy = loss::entropy_loss(evaluation.entropy, evaluation.log_prob, reduction);
+            terms.push(entropy.clone().detach().neg());
+            total = total + entropy * self.config.ent_coef;
+        } else {
+            terms.push(terms[0].zeros_like());
+        }
+        match evaluation.value.filter(|_| self.config.vf_coef != 0.0) {
+            Some(value) => {
+                let old_value = inputs.old_value.unwrap_or_else(|| value.clone().detach());
+                let error = value_reduction.keep(inputs.returns.clone() - value.clone().detach());
+                terms.push(value_reduction.mean(error.clone()));
+                terms.push(value_reduction.mean(error.square()));
+                terms.push(match self.config.value_loss.range() {
+                    Some(range) => value_clip_fraction(value.clone(), old_value.clone(), range, value_reduction),
+                    None => terms[0].zeros_like(),
+                });
+                let loss = self.config.value_loss.forward(value, old_value, inputs.returns, value_reduction)?;
+                terms.push(loss.clone().detach());
+                total = total + loss * self.config.vf_coef;
+            }
+            None => terms.extend((0..4).map(|_| policy.policy.zeros_like())),
+        }
+        match auxiliary {
+            Some(auxiliary) => {
+                terms.push(auxiliary.clone().detach());
+                total = total + auxiliary;
+            }
+            None => terms.push(terms[0].zeros_like()),
+        }
+        terms.push(total.clone().detach());
+        terms.push(log_ratio.abs().max());
+        sums.add(Tensor::cat(terms, 0).into_data().iter::<f64>());
+        Ok(total)
+    }
+
+    /// Clips the gradients to the bound and gives their norm before that.
+    fn clip<M: Module>(&self, mut gradients: GradientsParams, module: &M) -> (f64, GradientsParams) {
+        let bound = self.config.max_grad_norm.unwrap_or(f64::INFINITY);
+        let norm = clip_grad_norm(&mut gradients, module, bound);
+        (norm.into_scalar::<f64>(), gradients)
+    }
+}
+
+struct Step {
+    gradients: GradientsParams,
+    sums: MinibatchSums,
+}
+
+struct LossInputs {
+    old_log_prob: Tensor<1>,
+    advantage: Tensor<1>,
+    returns: Tensor<1>,
+    old_value: Option<Tensor<1>>,
+    old_distribution: Option<(Tensor<2>, Tensor<1, burn::tensor::Int>)>,
+}
+
+/// Brings the entries of one microbatch to the device.
+struct Upload<'a> {
+    device: &'a Device,
+    /// Place of the microbatch in the minibatch.
+    range: std::ops::Range<usize>,
+}
+
+impl Upload<'_> {
+    fn floats(&self, values: Vec<f32>) -> Tensor<1> {
+        Tensor::from_data(TensorData::new(values, [self.range.len()]), self.device)
+    }
+
+    fn reduction(&self, mask: Option<&[bool]>, count: usize) -> Reduction {
+        match mask {
+            None => Reduction::all(count),
+            Some(mask) => {
+                let mask = TensorData::new(mask[self.range.clone()].to_vec(), [self.range.len()]);
+                Reduction::masked(Tensor::<1, Bool>::from_data(mask, self.device), count)
+            }
+        }
+    }
+}
