@@ -4,10 +4,12 @@ mod error;
 mod evaluate;
 mod report;
 mod rollout;
+mod schedule;
 mod update;
 
 pub use error::UpdateError;
 pub use evaluate::{Evaluate, Evaluation, Request};
 pub use report::UpdateReport;
 pub use rollout::{Rollout, Samples};
+pub use schedule::{Decay, Schedule};
 pub use update::{SkippedMinibatch, Update, UpdateConfig, UpdateContext};

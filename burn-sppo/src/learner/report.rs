@@ -157,7 +157,8 @@ impl UpdateReport {
 }
 
 fn variance(values: &[f32], mask: Option<&[bool]>) -> f64 {
-    let kept = || values.iter().enumerate().filter(|(i, _)| mask.is_none_or(|mask| mask[*i])).map(|(_, &v)| f64::from(v));
+    let kept =
+        || values.iter().enumerate().filter(|(i, _)| mask.is_none_or(|mask| mask[*i])).map(|(_, &v)| f64::from(v));
     let count = kept().count().max(1) as f64;
     let mean = kept().sum::<f64>() / count;
     kept().map(|v| (v - mean).powi(2)).sum::<f64>() / count

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use super::{Evaluate, Evaluation, Request, Rollout, UpdateError, UpdateReport, report::MinibatchSums};
 use crate::{
     advantage::{AdvantageKind, Normalization, SignChanges, flip, normalize},
-    loss::{self, approximate_kl, PolicyLoss, PolicyLossConfig, PolicySamples, Reduction, ValueLoss, value_clip_fraction},
+    loss::{
+        self, PolicyLoss, PolicyLossConfig, PolicySamples, Reduction, ValueLoss, approximate_kl, value_clip_fraction,
+    },
     optim::clip_grad_norm,
     run::{HealthChecks, Purpose, Streams, Verdict},
 };
@@ -275,8 +277,7 @@ impl Update {
         value_reduction: &Reduction,
         sums: &mut MinibatchSums,
     ) -> Result<Tensor<1>, UpdateError> {
-        let log_ratio =
-            reduction.keep(evaluation.log_prob.clone().detach() - inputs.old_log_prob.clone());
+        let log_ratio = reduction.keep(evaluation.log_prob.clone().detach() - inputs.old_log_prob.clone());
         let (old_full_log_prob, actions) = inputs.old_distribution.unzip();
         let policy = self.policy_loss.forward(
             PolicySamples {
@@ -339,7 +340,7 @@ impl Update {
     fn clip<M: Module>(&self, mut gradients: GradientsParams, module: &M) -> (f64, GradientsParams) {
         let bound = self.config.max_grad_norm.unwrap_or(f64::INFINITY);
         let norm = clip_grad_norm(&mut gradients, module, bound);
-        (norm.into_scalar::<f64>(), gradients)
+        (norm.map_or(0.0, |norm| norm.into_scalar::<f64>()), gradients)
     }
 }
 
