@@ -13,6 +13,7 @@ use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, decoders};
 
 use super::{Tokenizer, TokenizerError};
+use crate::model::atomic;
 
 const TOKENIZER: &str = "tokenizer.json";
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
@@ -55,7 +56,7 @@ pub(super) fn read(folder: &Path) -> Result<Tokenizer, TokenizerError> {
 pub(super) fn write(tokenizer: &Tokenizer, folder: &Path) -> Result<(), TokenizerError> {
     let save = |name: &str, text: String| {
         let path = folder.join(name);
-        std::fs::write(&path, text).map_err(|source| TokenizerError::Write { path, source })
+        atomic::write(&path, &text).map_err(|source| TokenizerError::Write { path, source })
     };
     save(TOKENIZER, tokenizer.to_json()?)?;
     let token = |id: Option<u32>| id.and_then(|id| tokenizer.id_to_token(id));
