@@ -97,8 +97,16 @@ impl DistilBertConfig {
     /// # Panics
     /// If [`check`](Self::check) refuses this configuration.
     pub fn init(&self, stream: &mut Stream, device: &Device) -> DistilBertClassifier {
+        self.build(Initialize { stream: Some(stream), device })
+    }
+
+    /// A network whose weights are still to be loaded.
+    pub(super) fn uninitialized(&self, device: &Device) -> DistilBertClassifier {
+        self.build(Initialize { stream: None, device })
+    }
+
+    fn build(&self, mut new: Initialize) -> DistilBertClassifier {
         self.check().unwrap_or_else(|error| panic!("{error}"));
-        let mut new = Initialize { stream, device };
         let deviation = self.initializer_range;
         let embeddings = Embeddings {
             word_embeddings: new.embedding(self.vocab_size, self.dim, deviation),

@@ -95,8 +95,16 @@ impl Gpt2Config {
     /// # Panics
     /// If [`check`](Self::check) refuses this configuration.
     pub fn init(&self, stream: &mut Stream, device: &Device) -> Gpt2 {
+        self.build(Initialize { stream: Some(stream), device })
+    }
+
+    /// A network whose weights are still to be loaded.
+    pub(super) fn uninitialized(&self, device: &Device) -> Gpt2 {
+        self.build(Initialize { stream: None, device })
+    }
+
+    fn build(&self, mut new: Initialize) -> Gpt2 {
         self.check().unwrap_or_else(|error| panic!("{error}"));
-        let mut new = Initialize { stream, device };
         let deviation = self.initializer_range;
         Gpt2 {
             wte: new.embedding(self.vocab_size, self.n_embd, deviation),
@@ -109,7 +117,7 @@ impl Gpt2Config {
     }
 
     fn inner(&self) -> usize {
-        self.n_inner.unwrap_or(4 * self.n_embd)
+        self.n_inner.unwrap_or(self.n_embd.saturating_mul(4))
     }
 }
 

@@ -1,16 +1,17 @@
 //! New weights from a host stream: the same numbers on every device, whatever is initialised in between.
 
 use burn::{
-    module::Param,
+    module::{Param, ParamId},
     nn::{Embedding, LayerNorm, LayerNormConfig, Linear},
     tensor::{Device, Tensor, TensorData},
 };
 use burn_sppo::run::Stream;
 use rand::RngExt;
 
-/// Draws weights one after another, in the order of the calls.
+/// Draws weights one after another, in the order of the calls. Without a stream, weights take no memory until they are
+/// loaded.
 pub(super) struct Initialize<'a> {
-    pub stream: &'a mut Stream,
+    pub stream: Option<&'a mut Stream>,
     pub device: &'a Device,
 }
 
@@ -62,7 +63,11 @@ impl Initialize<'_> {
         shape: [usize; D],
         mut draw: impl FnMut(&mut Stream) -> f64,
     ) -> Param<Tensor<D>> {
-        let values = (0..shape.iter().product()).map(|_| draw(self.stream) as f32).collect::<Vec<_>>();
+        let Some(stream) = self.stream.as_deref_mut() else {
+            let zeros = move |device: &Device, _| Tensor::zeros(shape, device);
+            return Param::uninitialized(ParamId::new(), zeros, self.device.clone(), true, shape.into());
+        };
+        let values = (0..shape.iter().product()).map(|_| draw(stream) as f32).collect::<Vec<_>>();
         Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), self.device))
     }
 }

@@ -22,7 +22,7 @@ pub struct ValueHeadConfig {
 impl ValueHeadConfig {
     /// A head with new weights from `stream`, as PyTorch initialises linear layers.
     pub fn init(&self, stream: &mut Stream, device: &Device) -> ValueHead {
-        let mut new = Initialize { stream, device };
+        let mut new = Initialize { stream: Some(stream), device };
         let inner = if self.mlp { 2 * self.hidden_size } else { self.hidden_size };
         ValueHead {
             hidden: self.mlp.then(|| new.linear_uniform(self.hidden_size, inner)),
