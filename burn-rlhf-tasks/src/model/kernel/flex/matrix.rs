@@ -1,0 +1,186 @@
+//! Views of matrices in f32 memory, and the product of two of them.
+//!
+//! The only unsafe code here stands behind checked views: a view is made from a slice that holds all its elements, and
+//! mutable views can only be split into parts that do not overlap.
+
+use std::marker::PhantomData;
+
+use gemm::Parallelism;
+
+/// Multiply-adds below which one thread is faster than several.
+const PARALLEL_FROM: usize = 1 << 21;
+
+/// A matrix that is read: element (i, j) lies at `i * row_stride + j * column_stride`.
+#[derive(Clone, Copy, Debug)]
+pub struct MatrixRef<'a> {
+    elements: &'a [f32],
+    pub rows: usize,
+    pub columns: usize,
+    pub row_stride: usize,
+    pub column_stride: usize,
+}
+
+impl<'a> MatrixRef<'a> {
+    /// A row-major matrix without gaps.
+    pub fn new(elements: &'a [f32], rows: usize, columns: usize) -> Self {
+        Self::strided(elements, [rows, columns], [columns, 1])
+    }
+
+    /// # Panics
+    /// If the slice ends before the last element.
+    pub fn strided(elements: &'a [f32], [rows, columns]: [usize; 2], [row_stride, column_stride]: [usize; 2]) -> Self {
+        let needed = extent([rows, columns], [row_stride, column_stride]);
+        assert!(needed <= elements.len(), "a matrix of {needed} elements in a slice of {}", elements.len());
+        Self { elements, rows, columns, row_stride, column_stride }
+    }
+
+    /// The transposed view.
+    pub fn transposed(self) -> Self {
+        Self {
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+            ..self
+        }
+    }
+
+    /// Some of the rows.
+    pub fn row_range(self, range: std::ops::Range<usize>) -> Self {
+        assert!(range.start <= range.end && range.end <= self.rows, "rows {range:?} of {}", self.rows);
+        let start = if range.is_empty() { 0 } else { range.start * self.row_stride };
+        Self { elements: &self.elements[start..], rows: range.len(), ..self }
+    }
+
+    /// One row of a matrix whose rows have no gaps.
+    pub fn row(self, row: usize) -> &'a [f32] {
+        assert!(row < self.rows && self.column_stride == 1, "row {row} of {}", self.rows);
+        &self.elements[row * self.row_stride..][..self.columns]
+    }
+}
+
+/// A matrix that is written; the elements of a row are adjacent.
+#[derive(Debug)]
+pub struct MatrixMut<'a> {
+    start: *mut f32,
+    pub rows: usize,
+    pub columns: usize,
+    row_stride: usize,
+    owner: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: a view has its elements for itself, like the `&mut [f32]` it was made from.
+unsafe impl Send for MatrixMut<'_> {}
+
+impl<'a> MatrixMut<'a> {
+    /// A row-major matrix without gaps.
+    ///
+    /// # Panics
+    /// If the slice has another length.
+    pub fn new(elements: &'a mut [f32], rows: usize, columns: usize) -> Self {
+        assert_eq!(elements.len(), rows * columns, "a matrix of {rows} rows and {columns} columns");
+        Self { start: elements.as_mut_ptr(), rows, columns, row_stride: columns, owner: PhantomData }
+    }
+
+    /// Parts of `width` columns each, from left to right.
+    ///
+    /// # Panics
+    /// If the width does not divide the columns.
+    pub fn split_columns(self, width: usize) -> impl Iterator<Item = MatrixMut<'a>> {
+        assert!(width > 0 && self.columns.is_multiple_of(width), "{} columns in parts of {width}", self.columns);
+        (0..self.columns / width).map(move |part| MatrixMut {
+            // SAFETY: part * width < columns, so the part starts inside the first row; no two parts share a column.
+            // A matrix without rows has a pointer that is not read.
+            start: if self.rows == 0 { self.start } else { unsafe { self.start.add(part * width) } },
+            rows: self.rows,
+            columns: width,
+            row_stride: self.row_stride,
+            owner: PhantomData,
+        })
+    }
+
+    /// Some of the rows, for a while.
+    pub fn row_range(&mut self, range: std::ops::Range<usize>) -> MatrixMut<'_> {
+        assert!(range.start <= range.end && range.end <= self.rows, "rows {range:?} of {}", self.rows);
+        let skip = if range.is_empty() { 0 } else { range.start * self.row_stride };
+        // SAFETY: the row exists, or nothing is skipped.
+        let start = unsafe { self.start.add(skip) };
+        MatrixMut { start, rows: range.len(), columns: self.columns, row_stride: self.row_stride, owner: PhantomData }
+    }
+
+    pub fn row_mut(&mut self, row: usize) -> &mut [f32] {
+        assert!(row < self.rows, "row {row} of {}", self.rows);
+        // SAFETY: the row exists, and its elements belong to this view alone.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(row * self.row_stride), self.columns) }
+    }
+}
+
+/// Elements from the first to the last of a strided matrix.
+fn extent([rows, columns]: [usize; 2], [row_stride, column_stride]: [usize; 2]) -> usize {
+    match (rows.checked_sub(1), columns.checked_sub(1)) {
+        (Some(row), Some(column)) => row * row_stride + column * column_stride + 1,
+        _ => 0,
+    }
+}
+
+/// What a product does with the numbers that are already in its output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    Replace,
+    Add,
+}
+
+/// How many threads a product may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threads {
+    /// Only the caller's: it already runs on each core.
+    One,
+    /// Those of the pool, if the product is large.
+    All,
+}
+
+/// `scale · left · right`, in f32.
+///
+/// # Panics
+/// If the sizes do not fit together.
+pub fn product(output: MatrixMut, left: MatrixRef, right: MatrixRef, scale: f32, keep: Output, threads: Threads) {
+    assert_eq!(
+        (left.rows, left.columns, right.columns),
+        (output.rows, right.rows, output.columns),
+        "sizes of a matrix product"
+    );
+    if output.rows == 0 || output.columns == 0 {
+        return;
+    }
+    let depth = left.columns;
+    let work = output.rows.saturating_mul(output.columns).saturating_mul(depth);
+    let parallelism = match threads {
+        Threads::All if work >= PARALLEL_FROM => Parallelism::Rayon(0),
+        Threads::All | Threads::One => Parallelism::None,
+    };
+    // SAFETY: the views hold every element that their sizes and strides reach (checked when they were made; a slice has
+    // at most isize::MAX bytes, so the strides fit an isize), and the output is exclusive, so it overlaps no input.
+    unsafe {
+        gemm::gemm(
+            output.rows,
+            output.columns,
+            depth,
+            output.start,
+            1,
+            output.row_stride as isize,
+            keep == Output::Add,
+            left.elements.as_ptr(),
+            left.column_stride as isize,
+            left.row_stride as isize,
+            right.elements.as_ptr(),
+            right.column_stride as isize,
+            right.row_stride as isize,
+            1.0,
+            scale,
+            false,
+            false,
+            false,
+            parallelism,
+        );
+    }
+}
