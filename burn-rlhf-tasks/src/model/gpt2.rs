@@ -270,13 +270,14 @@ impl Attention {
     fn forward(&self, x: Tensor<2>, rows: usize, mask: &AttentionMask, cache: Option<LayerCache>) -> Tensor<2> {
         let [samples, width] = x.dims();
         let (heads, steps) = (self.n_head, samples / rows);
-        let projected = linear(&self.c_attn, x).reshape([rows, steps, 3 * heads, width / heads]).swap_dims(1, 2);
+        let projected = linear(&self.c_attn, x);
+        let Some(layer) = cache else {
+            return linear(&self.c_proj, kernel::self_attention(projected, rows, heads, mask));
+        };
+        let projected = projected.reshape([rows, steps, 3 * heads, width / heads]).swap_dims(1, 2);
         let [query, key, value] =
             [0, 1, 2].map(|part| projected.clone().slice(s![.., part * heads..(part + 1) * heads]));
-        let (key, value) = match cache {
-            Some(layer) => layer.append(key, value),
-            None => (key, value),
-        };
+        let (key, value) = layer.append(key, value);
         let attended = kernel::attention(query, key, value, mask);
         linear(&self.c_proj, attended.swap_dims(1, 2).reshape([samples, width]))
     }
