@@ -1,7 +1,19 @@
 //! What every trainer shares: the run directory, metric files, checkpoints, random streams and health checks.
 
+mod checkpoint;
+mod directory;
+mod error;
+mod file;
 mod health;
+mod lines;
+mod metric;
 mod random;
 
+pub use checkpoint::{Checkpoints, Damage, Found, Reason};
+pub use directory::{RunDirectory, RunLock};
+pub use error::RunError;
+pub use file::{write_file, write_json};
 pub use health::{Exactness, HealthChecks, HealthConfig, HealthCounts, HealthError, NonFinite, Verdict};
+pub use lines::JsonLines;
+pub use metric::MetricLog;
 pub use random::{Purpose, Stream, Streams};
