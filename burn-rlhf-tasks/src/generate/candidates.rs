@@ -37,12 +37,13 @@ impl Candidates {
     pub fn draw(&mut self, stream: &mut Stream) -> Option<u32> {
         let total = self.weigh();
         let mut left = stream.random::<f64>() * total;
-        let chosen = self.kept.iter().zip(&self.scratch).find(|&(_, &weight)| {
+        let mut weighted = self.kept.iter().zip(&self.scratch).filter(|&(_, &weight)| weight > 0.0);
+        let chosen = weighted.clone().find(|&(_, &weight)| {
             left -= f64::from(weight);
             left < 0.0
         });
         // Rounding can leave a rest behind the last token.
-        chosen.map(|(candidate, _)| candidate.token).or(self.kept.last().map(|candidate| candidate.token))
+        chosen.or(weighted.next_back()).map(|(candidate, _)| candidate.token)
     }
 
     fn all(&mut self, scores: &[f32]) {
@@ -130,4 +131,130 @@ impl Candidates {
 /// Higher scores first, then lower tokens.
 fn descending(a: &Candidate, b: &Candidate) -> Ordering {
     b.score.total_cmp(&a.score).then(a.token.cmp(&b.token))
+}
+
+#[cfg(test)]
+mod tests {
+    use burn_sppo::run::{Purpose, Streams};
+    use golden::Case;
+
+    use super::*;
+    use crate::generate::processor::{LogitsProcessor, MinLength};
+
+    fn sampling(temperature: f64, top_k: usize, top_p: f64) -> SamplingConfig {
+        SamplingConfig { temperature, top_k, top_p, ..SamplingConfig::default() }
+    }
+
+    /// Kept tokens in ascending order.
+    fn kept(scores: &[f32], sampling: &SamplingConfig) -> Vec<Candidate> {
+        let mut candidates = Candidates::default();
+        candidates.filter(scores, sampling);
+        candidates.kept.sort_by_key(|candidate| candidate.token);
+        candidates.kept
+    }
+
+    fn tokens(scores: &[f32], sampling: &SamplingConfig) -> Vec<u32> {
+        kept(scores, sampling).iter().map(|candidate| candidate.token).collect()
+    }
+
+    fn check(case: &Case) {
+        let number = |key: &str| golden::numbers(case.input(key))[0];
+        let mut scores = golden::numbers_f32(case.input("logits"));
+        if case.input("eos_id").is_number() {
+            let rule = MinLength { min_length: number("min_length") as usize, eos: number("eos_id") as u32 };
+            assert_eq!(rule.process(0, &vec![0; number("generated") as usize], &mut scores), None);
+        }
+        let kept = kept(&scores, &sampling(number("temperature"), number("top_k") as usize, number("top_p")));
+        let highest = kept.iter().map(|candidate| candidate.score).fold(f32::NEG_INFINITY, f32::max);
+        let sum: f32 = kept.iter().map(|candidate| (candidate.score - highest).exp()).sum();
+        let mut processed = vec![f32::NEG_INFINITY; scores.len()];
+        let mut probabilities = vec![0.0; scores.len()];
+        for candidate in &kept {
+            processed[candidate.token as usize] = candidate.score;
+            probabilities[candidate.token as usize] = (candidate.score - highest).exp() / sum;
+        }
+        case.check_f32("processed_logits", &processed);
+        case.check_f32("probs", &probabilities);
+        case.check("support", &kept.iter().map(|candidate| f64::from(candidate.token)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn golden_filters_keep_the_expected_tokens() {
+        golden::load("sampling.json").cases().iter().for_each(check);
+    }
+
+    fn scattered(count: usize) -> Vec<f32> {
+        (0..count).map(|i| ((i * 7919) % 104_729) as f32 / 1e4).collect()
+    }
+
+    #[test]
+    fn top_k_over_many_tokens_equals_sorting() {
+        let scores = scattered(5000);
+        let mut sorted = scores.clone();
+        sorted.sort_by(|a, b| b.total_cmp(a));
+        for k in [1, 2, 31, 32, 50, 1000, 4999, 5000, 6000] {
+            let bar = sorted[k.min(sorted.len()) - 1];
+            let expected: Vec<u32> = (0..).zip(&scores).filter(|&(_, &score)| score >= bar).map(|(i, _)| i).collect();
+            assert_eq!(tokens(&scores, &sampling(1.0, k, 1.0)), expected, "k = {k}");
+        }
+    }
+
+    #[test]
+    fn top_k_keeps_ties_with_the_last_one() {
+        assert_eq!(tokens(&[1.0, 3.0, 2.0, 2.0, 0.0], &sampling(1.0, 2, 1.0)), [1, 2, 3]);
+        assert_eq!(tokens(&vec![0.5; 1000], &sampling(1.0, 3, 1.0)).len(), 1000);
+    }
+
+    #[test]
+    fn top_p_over_many_tokens_equals_sorting() {
+        let scores = scattered(3000);
+        let mut order: Vec<usize> = (0..scores.len()).collect();
+        order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
+        let total: f64 = scores.iter().map(|&score| f64::from(score).exp()).sum();
+        for p in [0.0, 0.1, 0.5, 0.9, 0.999] {
+            let mut sum = 0.0;
+            let needed = order.iter().take_while(|&&i| {
+                let before = sum;
+                sum += f64::from(scores[i]).exp() / total;
+                before < p || before == 0.0
+            });
+            let mut expected: Vec<u32> = needed.map(|&i| i as u32).collect();
+            expected.sort();
+            assert_eq!(tokens(&scores, &sampling(1.0, 0, p)), expected, "p = {p}");
+        }
+    }
+
+    #[test]
+    fn impossible_tokens_are_never_kept() {
+        let scores = [f32::NEG_INFINITY, 1.0, f32::NEG_INFINITY, -1e30];
+        for top_k in [0, 1, 2, 10] {
+            for top_p in [0.5, 1.0] {
+                let kept = tokens(&scores, &sampling(1.0, top_k, top_p));
+                assert!(kept.iter().all(|&token| token == 1 || token == 3), "{kept:?}");
+            }
+        }
+        let mut none = Candidates::default();
+        none.filter(&[f32::NEG_INFINITY; 3], &sampling(1.0, 2, 0.5));
+        assert_eq!(none.draw(&mut Streams::new(0).stream(Purpose::Sampling, 0, 0)), None);
+    }
+
+    #[test]
+    fn tokens_are_drawn_as_often_as_their_probability_says() {
+        const DRAWS: usize = 40_000;
+        let probabilities = [0.5f32, 0.2, 0.0, 0.25, 0.05];
+        let scores = probabilities.map(f32::ln);
+        let mut stream = Streams::new(1).stream(Purpose::Sampling, 0, 0);
+        let mut candidates = Candidates::default();
+        let mut counts = [0usize; 5];
+        for _ in 0..DRAWS {
+            candidates.filter(&scores, &sampling(1.0, 0, 1.0));
+            counts[candidates.draw(&mut stream).unwrap() as usize] += 1;
+        }
+        for (count, p) in counts.into_iter().zip(probabilities) {
+            let share = count as f32 / DRAWS as f32;
+            // Four standard deviations.
+            let bound = 4.0 * (p * (1.0 - p) / DRAWS as f32).sqrt();
+            assert!((share - p).abs() <= bound, "{share} instead of {p}");
+        }
+    }
 }

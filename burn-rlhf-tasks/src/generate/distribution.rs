@@ -29,3 +29,38 @@ impl Softmax {
         logit - self.highest - self.log_sum
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_probabilities_and_entropy_equal_the_definitions() {
+        let logits: Vec<f32> = (0..1000).map(|i| ((i * 37) % 101) as f32 / 7.0 - 3.0).collect();
+        let sum: f64 = logits.iter().map(|&logit| f64::from(logit).exp()).sum();
+        let entropy: f64 = logits
+            .iter()
+            .map(|&logit| {
+                let log_prob = f64::from(logit) - sum.ln();
+                -log_prob.exp() * log_prob
+            })
+            .sum();
+        let softmax = Softmax::of(&logits).unwrap();
+        assert!((f64::from(softmax.entropy) - entropy).abs() < 1e-5);
+        assert!((f64::from(softmax.log_prob(logits[7])) - (f64::from(logits[7]) - sum.ln())).abs() < 1e-5);
+    }
+
+    #[test]
+    fn impossible_tokens_add_nothing() {
+        let softmax = Softmax::of(&[0.0, f32::NEG_INFINITY, 0.0, -1e30]).unwrap();
+        assert!((softmax.entropy - std::f32::consts::LN_2).abs() < 1e-6);
+        assert!((softmax.log_prob(0.0) + std::f32::consts::LN_2).abs() < 1e-6);
+    }
+
+    #[test]
+    fn scores_that_are_not_finite_are_refused() {
+        for logits in [[0.0, f32::NAN], [f32::NAN, 0.0], [f32::INFINITY, 0.0], [f32::NEG_INFINITY; 2]] {
+            assert!(Softmax::of(&logits).is_none(), "{logits:?}");
+        }
+    }
+}

@@ -13,6 +13,8 @@ mod error;
 mod processor;
 mod row;
 mod sampling;
+#[cfg(test)]
+mod tests;
 
 pub use autoregression::{Generated, SpecialTokens, generate, generate_with};
 pub use cache::{KvCache, LayerCache};
