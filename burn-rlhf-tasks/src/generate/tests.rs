@@ -1,3 +1,5 @@
+mod golden;
+
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use burn_sppo::run::{Purpose, Stream, Streams};
 

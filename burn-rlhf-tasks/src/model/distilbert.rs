@@ -265,3 +265,57 @@ pub struct Ffn {
     pub lin1: Linear,
     pub lin2: Linear,
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Tolerance;
+    use burn_sppo::run::{Purpose, Streams};
+
+    use super::*;
+
+    fn config() -> DistilBertConfig {
+        DistilBertConfig {
+            vocab_size: 30,
+            max_position_embeddings: 12,
+            n_layers: 2,
+            n_heads: 2,
+            dim: 8,
+            hidden_dim: 16,
+            initializer_range: 0.3,
+            ..DistilBertConfig::default()
+        }
+    }
+
+    #[test]
+    fn padding_changes_no_score() {
+        let device = Device::flex();
+        let model = config().init(&mut Streams::new(1).stream(Purpose::Initialization, 0, 0), &device);
+        let tokens = [3, 4, 5, 6];
+        let alone = model.forward(Tensor::from_data([tokens], &device), None);
+        for pad in [0, 29] {
+            let padded = [[3, 4, 5, 6, pad, pad, pad]];
+            let attention = Tensor::<2, Bool>::from_data([[true, true, true, true, false, false, false]], &device);
+            let scores = model.forward(Tensor::from_data(padded, &device), attention);
+            scores.into_data().assert_approx_eq::<f32>(&alone.to_data(), Tolerance::absolute(1e-5));
+        }
+        let shorter = model.forward(Tensor::from_data([[3, 4, 5]], &device), None);
+        assert!((shorter - alone).abs().max().into_scalar::<f32>() > 1e-3, "the last token counts");
+    }
+
+    #[test]
+    fn the_number_of_classes_comes_from_the_names_unless_given() {
+        let names: BTreeMap<String, String> = (0..3).map(|id| (id.to_string(), format!("LABEL_{id}"))).collect();
+        let named = DistilBertConfig { id2label: Some(names), ..config() };
+        assert_eq!(config().labels(), 2);
+        assert_eq!(named.labels(), 3);
+        assert_eq!(DistilBertConfig { num_labels: Some(5), ..named }.labels(), 5);
+    }
+
+    #[test]
+    fn impossible_shapes_are_refused() {
+        let heads = DistilBertConfig { n_heads: 3, ..config() }.check().unwrap_err().to_string();
+        assert!(heads.contains("n_heads = 3") && heads.contains("dim = 8"), "{heads}");
+        let activation = DistilBertConfig { activation: "relu".into(), ..config() }.check().unwrap_err().to_string();
+        assert!(activation.contains("activation = relu"), "{activation}");
+    }
+}

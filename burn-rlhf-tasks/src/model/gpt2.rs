@@ -295,3 +295,6 @@ impl Mlp {
         linear(&self.c_proj, kernel::gelu_tanh(linear(&self.c_fc, x)))
     }
 }
+
+#[cfg(test)]
+mod tests;
