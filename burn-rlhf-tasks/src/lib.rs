@@ -3,4 +3,7 @@
 pub mod config;
 pub mod generate;
 pub mod model;
+pub mod policy;
+pub mod reward;
+pub mod rollout;
 pub mod task;

@@ -8,7 +8,7 @@ use burn_sppo::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{TokenBatch, TokenPolicy};
+use super::{TokenBatch, TokenPolicy, fresh_ids::with_fresh_ids};
 use crate::{
     generate::{Decoder, KvCache},
     model::{
@@ -44,7 +44,7 @@ impl LanguageActorCriticConfig {
     pub fn init(&self, actor: Gpt2, stream: &mut Stream, device: &Device) -> LanguageActorCritic {
         let head = || ValueHeadConfig::new(actor.hidden_size()).with_mlp(self.mlp_head).init(stream, device);
         let (critic, value_head) = match self.critic {
-            CriticKind::Separate => (Some(actor.clone().with_new_parameter_ids()), Some(head())),
+            CriticKind::Separate => (Some(with_fresh_ids(actor.clone())), Some(head())),
             CriticKind::SharedTrunk => (None, Some(head())),
             CriticKind::None => (None, None),
         };

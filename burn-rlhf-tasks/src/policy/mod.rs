@@ -2,6 +2,7 @@
 
 mod actor_critic;
 mod batch;
+mod fresh_ids;
 
 pub use actor_critic::{CriticKind, LanguageActorCritic, LanguageActorCriticConfig};
 pub use batch::{TargetBatch, TokenBatch};

@@ -190,7 +190,7 @@ impl<P: TokenPolicy> Collector<'_, P> {
 
     fn scores(&self, rollout: &TokenRollout, iteration: u64) -> Result<Scores, RolloutError> {
         let read = |data: TensorData| {
-            data.convert::<f32>().to_vec::<f32>().map_err(|error| RolloutError::Read { iteration, reason: format!("{error:?}") })
+            data.convert::<f32>().try_into_vec::<f32>().map_err(|error| RolloutError::Read { iteration, reason: format!("{error:?}") })
         };
         let mut scores = Scores::default();
         let rows: Vec<usize> = (0..rollout.responses.len()).collect();

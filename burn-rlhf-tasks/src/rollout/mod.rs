@@ -14,7 +14,7 @@ pub use collect::{Collected, Collector, RolloutConfig, RolloutTimes};
 pub use error::RolloutError;
 pub use kl::{KlConfig, KlControl, KlController, KlError, KlState};
 pub use layout::{ResponseMask, attention_mask, position_ids};
-pub use prompts::PromptSource;
+pub use prompts::{PromptError, PromptSource, TruncationSide, check_window};
 pub use respond::{Responder, TextDecoder};
 pub use shaping::{Rewards, shaped_rewards, token_kl};
 pub use statistics::RolloutStatistics;
