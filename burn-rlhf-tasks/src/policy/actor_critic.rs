@@ -42,12 +42,9 @@ pub struct LanguageActorCriticConfig {
 impl LanguageActorCriticConfig {
     /// A policy that starts as `actor`. `stream` draws the value head's weights.
     pub fn init(&self, actor: Gpt2, stream: &mut Stream, device: &Device) -> LanguageActorCritic {
-        let head = || ValueHeadConfig::new(actor.hidden_size()).with_mlp(self.mlp_head).init(stream, device);
-        let (critic, value_head) = match self.critic {
-            CriticKind::Separate => (Some(with_fresh_ids(actor.clone())), Some(head())),
-            CriticKind::SharedTrunk => (None, Some(head())),
-            CriticKind::None => (None, None),
-        };
+        let critic = (self.critic == CriticKind::Separate).then(|| with_fresh_ids(actor.clone()));
+        let value_head = (self.critic != CriticKind::None)
+            .then(|| ValueHeadConfig::new(actor.hidden_size()).with_mlp(self.mlp_head).init(stream, device));
         LanguageActorCritic { actor, critic, value_head }
     }
 }

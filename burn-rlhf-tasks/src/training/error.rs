@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::{
     generate::GenerateError,
     reward::RewardError,
-    rollout::{KlError, RolloutError},
+    rollout::{KlError, PromptError, RolloutError},
 };
 
 /// Why training stopped before its end.
@@ -29,6 +29,10 @@ pub enum TrainError {
     DistributionMemory { bytes: u64, limit: u64, rollouts: usize },
     #[error("checkpoints need a directory: give one to `RlhfTraining::new`")]
     NoDirectory,
+    #[error("the policy has no parameters to train")]
+    NoParameters,
+    #[error(transparent)]
+    Prompts(#[from] PromptError),
     #[error(transparent)]
     Kl(#[from] KlError),
     #[error(transparent)]
