@@ -7,3 +7,4 @@ pub mod policy;
 pub mod reward;
 pub mod rollout;
 pub mod task;
+pub mod training;

@@ -4,6 +4,7 @@
 //! Optimization.
 
 pub mod advantage;
+pub mod distribution;
 pub mod learner;
 pub mod loss;
 pub mod optim;

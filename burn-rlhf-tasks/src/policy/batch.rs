@@ -78,10 +78,7 @@ impl TokenBatch {
     /// The response tokens row by row, `[B * G]`.
     pub fn actions(&self) -> Tensor<1, Int> {
         let [rows, width] = self.tokens.dims();
-        self.tokens
-            .clone()
-            .slice([0..rows, self.prompt_length..width])
-            .reshape([rows * self.response_length])
+        self.tokens.clone().slice([0..rows, self.prompt_length..width]).reshape([rows * self.response_length])
     }
 
     /// What the network reads to predict the responses: all but the last token, with mask and positions,

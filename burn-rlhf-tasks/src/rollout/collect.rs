@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use burn::tensor::{Device, TensorData};
 use burn_sppo::{
-    advantage::gae,
+    advantage::Gae,
     learner::{Request, Samples},
     run::{Purpose, Streams},
 };
@@ -29,10 +29,8 @@ pub struct RolloutConfig {
     pub sampling: SamplingConfig,
     /// Which tokens of a response count.
     pub mask: ResponseMask,
-    /// Discount of rewards from token to token.
-    pub gamma: f64,
-    /// Weight of longer returns (arXiv 1506.02438).
-    pub gae_lambda: f64,
+    /// Discount of rewards, and weight of longer returns (arXiv 1506.02438).
+    pub gae: Gae,
     /// Weight of the likelihood of reference texts; 0 leaves it out.
     pub target_coef: f64,
     /// Added to the reward of a response that did not end by itself.
@@ -155,8 +153,11 @@ impl<P: TokenPolicy> Collector<'_, P> {
             log_prob.resize(length, 0.0);
             let range = row * length..(row + 1) * length;
             let reference = scores.reference.as_ref().map_or(&log_prob[..], |all| &all[range.clone()]);
-            let kl: Vec<f32> =
-                token_kl(&log_prob, reference).iter().zip(&mask).map(|(&kl, &keep)| if keep { kl } else { 0.0 }).collect();
+            let kl: Vec<f32> = token_kl(&log_prob, reference)
+                .iter()
+                .zip(&mask)
+                .map(|(&kl, &keep)| if keep { kl } else { 0.0 })
+                .collect();
             let tokens = rewards.tokens(row, config.mask, count, length);
             let total = shaped_rewards(&tokens, &kl, kl_coef);
             columns.push(&generated.entropy, mask, log_prob, kl, total);
@@ -172,15 +173,14 @@ impl<P: TokenPolicy> Collector<'_, P> {
             }
             false => &values,
         };
-        let (advantage, returns) =
-            gae::tokens(&columns.total, critic, &columns.mask, length, config.gamma, config.gae_lambda);
+        let estimates = config.gae.tokens(&columns.total, critic, &columns.mask, length)?;
         rollout.statistics = columns.statistics(rewards, &values, kl_coef, length);
         rollout.distribution = scores.distribution;
         rollout.samples = Samples {
             per_row: length,
             old_log_prob: columns.log_prob,
-            advantage,
-            returns,
+            advantage: estimates.advantages,
+            returns: estimates.returns,
             old_value: values,
             policy_mask: Some(columns.mask),
             value_mask: None,
@@ -190,7 +190,9 @@ impl<P: TokenPolicy> Collector<'_, P> {
 
     fn scores(&self, rollout: &TokenRollout, iteration: u64) -> Result<Scores, RolloutError> {
         let read = |data: TensorData| {
-            data.convert::<f32>().try_into_vec::<f32>().map_err(|error| RolloutError::Read { iteration, reason: format!("{error:?}") })
+            data.convert::<f32>()
+                .try_into_vec::<f32>()
+                .map_err(|error| RolloutError::Read { iteration, reason: format!("{error:?}") })
         };
         let mut scores = Scores::default();
         let rows: Vec<usize> = (0..rollout.responses.len()).collect();

@@ -1,4 +1,4 @@
-use burn_sppo::run::HealthError;
+use burn_sppo::{advantage::AdvantageError, run::HealthError};
 use thiserror::Error;
 
 use crate::{generate::GenerateError, reward::RewardError};
@@ -12,6 +12,8 @@ pub enum RolloutError {
     Reward { iteration: u64, source: RewardError },
     #[error("the reward gave {found} numbers for {expected} responses: it must give one each, in order")]
     RewardCount { expected: usize, found: usize },
+    #[error(transparent)]
+    Advantage(#[from] AdvantageError),
     #[error(transparent)]
     Health(#[from] HealthError),
     #[error("iteration {iteration}: numbers could not be read back from the device: {reason}")]

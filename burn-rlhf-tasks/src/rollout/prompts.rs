@@ -141,8 +141,7 @@ impl PromptSource {
         }
         if count > len {
             let passes = count.div_ceil(len) as u64;
-            let mut all: Vec<usize> =
-                (0..passes).flat_map(|pass| self.pass(streams, place * passes + pass)).collect();
+            let mut all: Vec<usize> = (0..passes).flat_map(|pass| self.pass(streams, place * passes + pass)).collect();
             all.truncate(count);
             return all;
         }

@@ -87,7 +87,8 @@ mod tests {
     fn golden_token_rollouts_are_masked_and_rewarded_alike() {
         for case in golden::load("token_rollout.json").cases() {
             let width = golden::shape(case.input("tokens"))[1];
-            let tokens: Vec<u32> = golden::integers(case.input("tokens")).into_iter().map(|token| token as u32).collect();
+            let tokens: Vec<u32> =
+                golden::integers(case.input("tokens")).into_iter().map(|token| token as u32).collect();
             let setting = |key: &str| case.input(key).as_u64().unwrap() as usize;
             let (prompt, length) = (setting("prompt_len"), setting("gen_len"));
             let (pad, eos) = (setting("pad_id") as u32, setting("eos_id") as u32);
@@ -99,13 +100,11 @@ mod tests {
             }
             case.check("attention_mask", &attention);
             case.check("position_ids", &positions);
-            let kl = token_kl(
-                &golden::numbers_f32(case.input("logp")),
-                &golden::numbers_f32(case.input("ref_logp")),
-            );
+            let kl = token_kl(&golden::numbers_f32(case.input("logp")), &golden::numbers_f32(case.input("ref_logp")));
             case.check_f32("kl", &kl);
             let terminal = Rewards::Sequence(golden::numbers_f32(case.input("terminal_rewards")));
-            for (name, mode) in [("reference", ResponseMask::Reference), ("eos_inclusive", ResponseMask::EosInclusive)] {
+            for (name, mode) in [("reference", ResponseMask::Reference), ("eos_inclusive", ResponseMask::EosInclusive)]
+            {
                 let (mut mask, mut lengths, mut rewards) = (Vec::new(), Vec::new(), Vec::new());
                 for (index, row) in tokens.chunks(width).enumerate() {
                     let (row_mask, count) = mode.of(&row[prompt..], pad, eos);

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use burn::tensor::Device;
 use burn_sppo::{
@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use super::TrainError;
 use crate::{
     generate::SamplingConfig,
-    metric::diversity,
     policy::{TokenBatch, TokenPolicy},
     reward::{Response, Reward},
     rollout::{PromptSource, Responder, TextDecoder},
@@ -71,23 +70,15 @@ impl Evaluation {
         device: &Device,
     ) -> Result<(EvaluationReport, Vec<EvaluatedSample>), TrainError> {
         let indices: Vec<usize> = (0..self.prompts.len()).collect();
-        let responder = Responder {
-            policy,
-            prompts: &self.prompts,
-            decoder,
-            sampling: &self.sampling,
-            rows: self.rows,
-            device,
-        };
+        let responder =
+            Responder { policy, prompts: &self.prompts, decoder, sampling: &self.sampling, rows: self.rows, device };
         let (responses, generated): (Vec<Response>, Vec<_>) =
             responder.respond(&indices, streams, Purpose::Evaluation, 0)?.into_iter().unzip();
         let mut metrics = BTreeMap::new();
         let mut samples: Vec<EvaluatedSample> = responses.iter().map(|response| self.sample(response, epoch)).collect();
         for (name, judge) in &mut self.judges {
-            let scores = judge
-                .reward(&responses)
-                .map_err(|source| TrainError::Judge { name: name.clone(), source })?
-                .totals();
+            let scores =
+                judge.reward(&responses).map_err(|source| TrainError::Judge { name: name.clone(), source })?.totals();
             if scores.len() != responses.len() {
                 return Err(TrainError::JudgeCount {
                     name: name.clone(),
@@ -109,7 +100,7 @@ impl Evaluation {
         }
         let texts: Vec<&str> = responses.iter().map(|response| response.response.as_str()).collect();
         for n in 1..=3 {
-            metrics.insert(format!("diversity_metrics/distinct-{n}"), diversity::distinct(&texts, n));
+            metrics.insert(format!("diversity_metrics/distinct-{n}"), distinct(&texts, n));
         }
         metrics.insert("response_length".into(), tokens / responses.len().max(1) as f64);
         metrics.insert(
@@ -160,4 +151,18 @@ impl Evaluation {
 fn mean(numbers: impl ExactSizeIterator<Item = f64>) -> f64 {
     let count = numbers.len().max(1) as f64;
     numbers.sum::<f64>() / count
+}
+
+/// Different `n`-grams of words as a share of all of them, inside each text.
+fn distinct(texts: &[&str], n: usize) -> f64 {
+    let mut seen = HashSet::new();
+    let mut total = 0usize;
+    for text in texts {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        for gram in words.windows(n) {
+            total += 1;
+            seen.insert(gram.to_vec());
+        }
+    }
+    seen.len() as f64 / total.max(1) as f64
 }

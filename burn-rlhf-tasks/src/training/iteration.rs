@@ -1,10 +1,6 @@
 use std::time::Instant;
 
-use burn::{
-    optim::ModuleOptimizer,
-    tensor::Device,
-    train::renderer::MetricsRenderer,
-};
+use burn::{tensor::Device, train::renderer::MetricsRenderer};
 use burn_sppo::{
     learner::UpdateContext,
     run::{HealthChecks, RunDirectory, RunLock, Streams},
@@ -153,7 +149,7 @@ impl<'a, P: TokenPolicy> Session<'a, P> {
         self.warn_of_equal_rewards(iteration, &collected.rewards);
         self.kl.step(collected.rollout.statistics.kl);
         let start = Instant::now();
-        let learning_rate = self.learner.learning_rate.value(self.done);
+        let learning_rate = self.learner.schedule.value(self.learner.learning_rate, self.done);
         let (policy, update) = self.learner.update.run(
             self.learner.policy.clone(),
             &mut self.learner.optimizer,
@@ -265,7 +261,11 @@ fn check<P: TokenPolicy>(training: &RlhfTraining, learner: &RlhfLearner<P>) -> R
     if rollout.keep_distribution {
         let bytes = 4 * (rollout.rollouts * length * learner.policy.vocab_size()) as u64;
         if bytes > DISTRIBUTION_BYTES {
-            return Err(TrainError::DistributionMemory { bytes, limit: DISTRIBUTION_BYTES, rollouts: rollout.rollouts });
+            return Err(TrainError::DistributionMemory {
+                bytes,
+                limit: DISTRIBUTION_BYTES,
+                rollouts: rollout.rollouts,
+            });
         }
     }
     Ok(())

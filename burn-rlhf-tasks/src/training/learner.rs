@@ -1,6 +1,6 @@
 use burn::optim::ModuleOptimizer;
 use burn_sppo::{
-    learner::{Schedule, Update},
+    learner::{LearningRateSchedule, Update},
     run::{Exactness, HealthConfig},
 };
 
@@ -11,8 +11,10 @@ pub struct RlhfLearner<P> {
     /// The policy as training starts; its frozen snapshot becomes the reference.
     pub policy: P,
     pub optimizer: ModuleOptimizer,
-    /// Learning rate by iteration.
-    pub learning_rate: Schedule,
+    /// Learning rate of the first iteration.
+    pub learning_rate: f64,
+    /// How it goes on from there.
+    pub schedule: LearningRateSchedule,
     pub rollout: RolloutConfig,
     pub update: Update,
     pub kl: KlConfig,

@@ -39,7 +39,7 @@ impl IterationReport {
             ("ppo/explained_var_in_batch", update.explained_variance),
             ("ppo/explained_var_out_batch", update.old_explained_variance),
             ("ppo/sign_change_percent", update.sign_changes.percent()),
-            ("ppo/max_advantage", update.sign_changes.max_abs()),
+            ("ppo/max_advantage", f64::from(update.sign_changes.max_abs)),
             ("ppo/gradient_norm", update.gradient_norm),
             ("ppo/first_log_ratio", update.first_log_ratio),
             ("ppo/policy_coefficient", update.effective_policy_coefficient.unwrap_or(f64::NAN)),

@@ -1,117 +1,101 @@
-/// How many advantages changed sign through noise and normalisation.
+use crate::advantage::AdvantageError;
+use crate::advantage::error::check_length;
+use crate::advantage::moments::Moments;
+use crate::advantage::transform::sign;
+
+/// How often pre-processing turned the sign of an advantage, and so whether its action is made likelier or less
+/// likely.
 ///
-/// Signs have three values: an exact 0 that becomes something else has changed.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Zero is a sign of its own. Counts run on until the value is replaced; one value per update is usual.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct SignChanges {
-    changed: usize,
-    total: usize,
-    max_abs: f64,
+    /// Samples whose sign changed.
+    pub changed: u64,
+    /// Samples seen.
+    pub total: u64,
+    /// Largest magnitude after pre-processing.
+    pub max_abs: f32,
 }
 
 impl SignChanges {
-    /// Counts one minibatch: its advantages as estimated and as the loss gets them.
+    /// Counts the samples of one minibatch; with a mask, those where it is true.
     ///
-    /// # Panics
+    /// # Errors
     /// If the lengths differ.
-    pub fn record(&mut self, before: &[f32], after: &[f32], mask: Option<&[bool]>) {
-        assert_eq!(before.len(), after.len(), "the same samples are compared");
-        for (place, (&before, &after)) in before.iter().zip(after).enumerate() {
-            if mask.is_some_and(|mask| !mask[place]) {
-                continue;
+    pub fn record(&mut self, before: &[f32], after: &[f32], mask: Option<&[bool]>) -> Result<(), AdvantageError> {
+        check_length("the advantages after", after.len(), before.len())?;
+        check_length("mask", mask.map_or(before.len(), <[bool]>::len), before.len())?;
+        for (i, (&before, &after)) in before.iter().zip(after).enumerate() {
+            if mask.is_none_or(|mask| mask[i]) {
+                self.total += 1;
+                self.changed += u64::from(sign(before) != sign(after));
+                self.max_abs = self.max_abs.max(after.abs());
             }
-            self.total += 1;
-            self.changed += usize::from(sign(before) != sign(after));
-            self.max_abs = self.max_abs.max(f64::from(after.abs()));
         }
+        Ok(())
     }
 
-    pub fn changed(&self) -> usize {
-        self.changed
-    }
-
-    pub fn total(&self) -> usize {
-        self.total
-    }
-
-    /// Share of changed signs in percent; 0 if nothing was recorded.
+    /// Share of the samples whose sign changed, in percent; 0 where none were seen.
     pub fn percent(&self) -> f64 {
         100.0 * self.changed as f64 / self.total.max(1) as f64
     }
-
-    /// Largest absolute advantage.
-    pub fn max_abs(&self) -> f64 {
-        self.max_abs
-    }
 }
 
-fn sign(x: f32) -> i8 {
-    i8::from(x > 0.0) - i8::from(x < 0.0)
-}
-
-/// Share of the variance of `returns` that `predictions` explain: `1 - Var(R - V) / Var(R)` over the samples that
-/// count. NaN if the returns do not vary.
+/// How much of the variance of the returns the critic explains: `1 - Var(returns - predictions) / Var(returns)`.
 ///
-/// # Panics
+/// 1 is perfect, 0 no better than a constant, negative worse than one. NaN if the returns are all equal, or none.
+///
+/// # Errors
 /// If the lengths differ.
-pub fn explained_variance(predictions: &[f32], returns: &[f32], mask: Option<&[bool]>) -> f64 {
-    assert_eq!(predictions.len(), returns.len(), "there is one return a prediction");
-    let places: Vec<usize> = (0..returns.len()).filter(|&place| mask.is_none_or(|mask| mask[place])).collect();
-    let variance = |number: &dyn Fn(usize) -> f64| {
-        let count = places.len() as f64;
-        let mean = places.iter().map(|&place| number(place)).sum::<f64>() / count;
-        places.iter().map(|&place| (number(place) - mean).powi(2)).sum::<f64>() / count
-    };
-    let total = variance(&|place| f64::from(returns[place]));
-    let error = variance(&|place| f64::from(returns[place]) - f64::from(predictions[place]));
-    if total == 0.0 { f64::NAN } else { 1.0 - error / total }
+pub fn explained_variance(returns: &[f32], predictions: &[f32]) -> Result<f64, AdvantageError> {
+    let (errors, returns) = error_and_return_moments(returns, predictions)?;
+    let variance = returns.population_variance();
+    Ok(if variance == 0.0 { f64::NAN } else { 1.0 - errors.population_variance() / variance })
+}
+
+/// [`explained_variance`] with 1e-8 added to the variance of the returns, which keeps it finite: the form in which
+/// language-model trainers log it.
+///
+/// # Errors
+/// If the lengths differ.
+pub fn explained_variance_stabilized(returns: &[f32], predictions: &[f32]) -> Result<f64, AdvantageError> {
+    let (errors, returns) = error_and_return_moments(returns, predictions)?;
+    Ok(1.0 - errors.unbiased_variance() / (returns.unbiased_variance() + 1e-8))
+}
+
+fn error_and_return_moments(returns: &[f32], predictions: &[f32]) -> Result<(Moments, Moments), AdvantageError> {
+    check_length("predictions", predictions.len(), returns.len())?;
+    let errors = returns.iter().zip(predictions).map(|(&r, &p)| f64::from(r) - f64::from(p));
+    Ok((Moments::of(errors), Moments::of(returns.iter().map(|&r| f64::from(r)))))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::advantage::{AdvantageKind, flip_where, normalize};
-    use golden::numbers_f32;
+    use crate::advantage::normalize;
 
     #[test]
-    fn golden_advantages_are_flipped_normalised_counted_and_transformed() {
-        for case in golden::load("advantages.json").cases() {
-            let kind = match case.input("advantage_type").as_str().unwrap() {
-                "normal" => AdvantageKind::Normal,
-                "one" => AdvantageKind::One,
-                "dadv" => AdvantageKind::Discretized,
-                other => panic!("unknown advantage type {other}"),
-            };
-            let mut changes = SignChanges::default();
-            let (mut normalised, mut transformed) = (Vec::new(), Vec::new());
-            for (index, minibatch) in case.input("minibatches").as_array().unwrap().iter().enumerate() {
-                let before = numbers_f32(minibatch);
-                let mut advantages = before.clone();
-                if let Some(masks) = case.input("flip_masks").as_array() {
-                    flip_where(&mut advantages, &golden::flags(&masks[index]));
-                }
-                if case.input("normalize") == true {
-                    normalize(&mut advantages, None);
-                }
-                changes.record(&before, &advantages, None);
-                normalised.extend_from_slice(&advantages);
-                kind.apply(&mut advantages);
-                transformed.extend(advantages);
-            }
-            case.check_f32("after_normalisation", &normalised);
-            case.check_f32("advantages", &transformed);
-            case.check("changed", &[changes.changed() as f64]);
-            case.check("total", &[changes.total() as f64]);
-            case.check("sign_change_percent", &[changes.percent()]);
-            case.check("max_abs", &[changes.max_abs()]);
-        }
+    fn worked_example_of_sign_changes() {
+        let before = [3.0, 1.0, 2.0, -1.0, 0.0];
+        let mut after = before;
+        normalize(&mut after, None).unwrap();
+        let mut changes = SignChanges::default();
+        changes.record(&before, &after, None).unwrap();
+        assert_eq!((changes.changed, changes.total, changes.percent()), (2, 5, 40.0));
     }
 
     #[test]
-    fn golden_explained_variance() {
-        for case in golden::load("misc_rl.json").cases_of("kind", "explained_variance") {
-            let returns = numbers_f32(case.input("returns"));
-            let predictions = numbers_f32(case.input("predictions"));
-            case.check("value", &[explained_variance(&predictions, &returns, None)]);
-        }
+    fn masked_samples_do_not_count() {
+        let mut changes = SignChanges::default();
+        changes.record(&[1.0, 1.0], &[-1.0, -9.0], Some(&[true, false])).unwrap();
+        assert_eq!(changes, SignChanges { changed: 1, total: 1, max_abs: 1.0 });
+        assert_eq!(SignChanges::default().percent(), 0.0);
+    }
+
+    #[test]
+    fn worked_example_of_explained_variance() {
+        let got = explained_variance(&[1.0, 2.0, 3.0, 4.0], &[1.1, 1.9, 3.2, 3.7]).unwrap();
+        assert!((got - 0.9705).abs() < 1e-6, "{got}");
+        assert!(explained_variance(&[1.0], &[1.0, 2.0]).is_err());
     }
 }

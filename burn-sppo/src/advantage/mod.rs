@@ -1,12 +1,22 @@
-//! Advantages on the host: estimation, normalisation, transformation, noise and diagnostics.
+//! Advantages, on the host: estimation, normalisation, transforms, noise and diagnostics.
+//!
+//! The order within an update is: [`noise::flip`], [`normalize`](normalize()), [`SignChanges::record`] (against the
+//! advantages before the flip), [`AdvantageKind::apply`].
 
 mod diagnostics;
-pub mod gae;
-mod noise;
+mod error;
+mod gae;
+mod moments;
+pub mod noise;
 mod normalize;
 mod transform;
 
-pub use diagnostics::{SignChanges, explained_variance};
-pub use noise::{flip, flip_where};
+#[cfg(test)]
+mod golden_tests;
+
+pub use diagnostics::{SignChanges, explained_variance, explained_variance_stabilized};
+pub use error::AdvantageError;
+pub use gae::{Estimates, Gae};
+pub use noise::RewardNoise;
 pub use normalize::{Normalization, normalize};
 pub use transform::AdvantageKind;

@@ -1,70 +1,97 @@
 use serde::{Deserialize, Serialize};
 
-/// Over which samples advantages are brought to mean 0 and deviation 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+use crate::advantage::AdvantageError;
+use crate::advantage::error::check_length;
+use crate::advantage::moments::Moments;
+
+/// Added to the standard deviation, so that equal advantages become 0.
+const EPSILON: f64 = 1e-8;
+
+/// Over which samples advantages are brought to mean 0 and standard deviation 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Normalization {
-    /// Advantages stay as they are.
+    /// They are left as they are.
     None,
-    /// The samples of each minibatch that count.
+    /// Over the samples of each minibatch, each time it is visited.
     #[default]
     Minibatch,
-    /// The samples of the whole rollout that count.
+    /// Over the samples of the whole rollout, once.
     Rollout,
-    /// All samples of each minibatch, padding included, as in the reference implementation for language models:
-    /// padding pulls the mean towards 0.
+    /// Over all entries of each minibatch, padding included, as the reference implementation does for tokens: padded
+    /// entries are 0 and pull the mean towards 0. For comparisons.
     AllTokens,
 }
 
-/// Brings `advantage` to mean 0 and deviation 1 over the samples that count (all without a mask), with the unbiased
-/// deviation: `(A - mean) / (std + 1e-8)`. Fewer than two samples stay as they are.
+/// Brings `advantages` to mean 0 and standard deviation 1 (the unbiased one, plus 1e-8).
 ///
-/// # Panics
+/// With a mask, only its true entries count, and the others become 0. Fewer than two samples are left as they are.
+///
+/// # Errors
 /// If the mask has another length.
-pub fn normalize(advantage: &mut [f32], mask: Option<&[bool]>) {
+pub fn normalize(advantages: &mut [f32], mask: Option<&[bool]>) -> Result<(), AdvantageError> {
     if let Some(mask) = mask {
-        assert_eq!(mask.len(), advantage.len(), "the mask has one flag a sample");
+        check_length("mask", mask.len(), advantages.len())?;
+        for (advantage, _) in advantages.iter_mut().zip(mask).filter(|(_, counts)| !**counts) {
+            *advantage = 0.0;
+        }
     }
-    let kept = || {
-        let numbers = advantage.iter().map(|&x| f64::from(x)).enumerate();
-        numbers.filter(|(place, _)| mask.is_none_or(|mask| mask[*place])).map(|(_, x)| x)
-    };
-    let count = kept().count();
-    if count < 2 {
-        return;
+    let counts = |i: usize| mask.is_none_or(|mask| mask[i]);
+    let moments = Moments::of(advantages.iter().enumerate().filter(|(i, _)| counts(*i)).map(|(_, &a)| f64::from(a)));
+    if moments.count < 2 {
+        return Ok(());
     }
-    let mean = kept().sum::<f64>() / count as f64;
-    let variance = kept().map(|x| (x - mean).powi(2)).sum::<f64>() / (count - 1) as f64;
-    let scale = variance.sqrt() + 1e-8;
-    for x in advantage {
-        *x = ((f64::from(*x) - mean) / scale) as f32;
+    let scale = 1.0 / (moments.unbiased_variance().sqrt() + EPSILON);
+    for (i, advantage) in advantages.iter_mut().enumerate() {
+        if counts(i) {
+            *advantage = ((f64::from(*advantage) - moments.mean) * scale) as f32;
+        }
     }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn padding_moves_the_result_only_where_it_is_counted() {
-        let advantages = [1.0, 2.0, 0.0, 0.0, 3.0, 0.0, 0.0, 0.0];
-        let mask = [true, true, false, false, true, false, false, false];
-        let mut masked = advantages;
-        normalize(&mut masked, Some(&mask));
-        for (place, want) in [(0, -1.0), (1, 0.0), (4, 1.0)] {
-            assert!((masked[place] - want).abs() < 1e-6);
-        }
-        let mut everything = advantages;
-        normalize(&mut everything, None);
-        for (place, want) in [(0, 0.21), (1, 1.07), (4, 1.93)] {
-            assert!((everything[place] - want).abs() < 5e-3, "{everything:?}");
+    fn normalized(advantages: &[f32], mask: Option<&[bool]>) -> Vec<f32> {
+        let mut advantages = advantages.to_vec();
+        normalize(&mut advantages, mask).unwrap();
+        advantages
+    }
+
+    fn assert_close(got: &[f32], want: &[f32]) {
+        for (got, want) in got.iter().zip(want) {
+            assert!((got - want).abs() < 1e-6, "{got} where {want} was expected");
         }
     }
 
     #[test]
-    fn one_sample_has_no_deviation_and_stays() {
-        let mut one = [3.0, 5.0];
-        normalize(&mut one, Some(&[false, true]));
-        assert_eq!(one, [3.0, 5.0]);
+    fn worked_example() {
+        let want = [1.26491106, 0.0, 0.63245553, -1.26491106, -0.63245553];
+        assert_close(&normalized(&[3.0, 1.0, 2.0, -1.0, 0.0], None), &want);
+    }
+
+    #[test]
+    fn worked_example_of_padding() {
+        let advantages = [0.72682215, 0.6803, 0.6, 0.38015, 0.3, 0.0];
+        let mask = [true, true, true, true, true, false];
+        let with_padding = [1.00915475, 0.84084806, 0.55034071, -0.24502719, -0.53499187, -1.62032446];
+        assert_close(&normalized(&advantages, None), &with_padding);
+        let without = [1.00752370, 0.76000438, 0.33277131, -0.83693219, -1.26336720, 0.0];
+        assert_close(&normalized(&advantages, Some(&mask)), &without);
+    }
+
+    #[test]
+    fn what_is_masked_may_be_anything() {
+        let mask = [true, false, true];
+        assert_eq!(normalized(&[1.0, f32::NAN, 2.0], Some(&mask)), normalized(&[1.0, 0.0, 2.0], Some(&mask)));
+    }
+
+    #[test]
+    fn few_or_equal_samples_stay_finite() {
+        assert_eq!(normalized(&[], None), Vec::<f32>::new());
+        assert_eq!(normalized(&[0.5], None), [0.5]);
+        assert_eq!(normalized(&[0.1; 7], None), [0.0; 7]);
     }
 }

@@ -1,6 +1,6 @@
 use thiserror::Error;
 
-use crate::{loss::LossError, run::HealthError};
+use crate::{advantage::AdvantageError, loss::LossError, run::HealthError};
 
 /// Why an update could not be done.
 #[derive(Debug, Error)]
@@ -15,6 +15,8 @@ pub enum UpdateError {
     SampleCount { name: &'static str, expected: usize, found: usize },
     #[error("the module has no parameters to train")]
     NoParameters,
+    #[error(transparent)]
+    Advantage(#[from] AdvantageError),
     #[error(transparent)]
     Loss(#[from] LossError),
     #[error(transparent)]

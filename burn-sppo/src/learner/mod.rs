@@ -11,5 +11,5 @@ pub use error::UpdateError;
 pub use evaluate::{Evaluate, Evaluation, Request};
 pub use report::UpdateReport;
 pub use rollout::{Rollout, Samples};
-pub use schedule::{Decay, Schedule};
+pub use schedule::{LearningRateSchedule, Schedule, ScheduleError, progress_remaining, progress_remaining_unclamped};
 pub use update::{SkippedMinibatch, Update, UpdateConfig, UpdateContext};

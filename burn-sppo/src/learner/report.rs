@@ -1,5 +1,5 @@
 use super::{Samples, SkippedMinibatch, UpdateConfig};
-use crate::advantage::{SignChanges, explained_variance};
+use crate::advantage::{AdvantageError, SignChanges, explained_variance_stabilized};
 
 /// Means over one minibatch, added up over its microbatches.
 #[derive(Clone, Copy, Debug, Default)]
@@ -122,7 +122,7 @@ impl UpdateReport {
         }
     }
 
-    pub(super) fn finish(&mut self, samples: &Samples, config: &UpdateConfig) {
+    pub(super) fn finish(&mut self, samples: &Samples, config: &UpdateConfig) -> Result<(), AdvantageError> {
         let minibatches = self.minibatches.max(1) as f64;
         for total in self.means() {
             *total /= minibatches;
@@ -130,10 +130,12 @@ impl UpdateReport {
         self.effective_policy_coefficient = config.policy_loss.effective_policy_coefficient();
         if !samples.old_value.is_empty() {
             let mask = samples.value_mask.as_deref().or(samples.policy_mask.as_deref());
-            self.old_explained_variance = explained_variance(&samples.old_value, &samples.returns, mask);
+            let (returns, values) = (kept(&samples.returns, mask), kept(&samples.old_value, mask));
+            self.old_explained_variance = explained_variance_stabilized(&returns, &values)?;
             let error = self.squared_value_error - self.value_error.powi(2);
-            self.explained_variance = 1.0 - error / (variance(&samples.returns, mask) + 1e-8);
+            self.explained_variance = 1.0 - error / (variance(&returns) + 1e-8);
         }
+        Ok(())
     }
 
     fn means(&mut self) -> [&mut f64; 14] {
@@ -156,10 +158,15 @@ impl UpdateReport {
     }
 }
 
-fn variance(values: &[f32], mask: Option<&[bool]>) -> f64 {
-    let kept =
-        || values.iter().enumerate().filter(|(i, _)| mask.is_none_or(|mask| mask[*i])).map(|(_, &v)| f64::from(v));
-    let count = kept().count().max(1) as f64;
-    let mean = kept().sum::<f64>() / count;
-    kept().map(|v| (v - mean).powi(2)).sum::<f64>() / count
+fn kept(values: &[f32], mask: Option<&[bool]>) -> Vec<f32> {
+    match mask {
+        None => values.to_vec(),
+        Some(mask) => values.iter().zip(mask).filter(|(_, keep)| **keep).map(|(&value, _)| value).collect(),
+    }
+}
+
+fn variance(values: &[f32]) -> f64 {
+    let count = values.len().max(1) as f64;
+    let mean = values.iter().map(|&value| f64::from(value)).sum::<f64>() / count;
+    values.iter().map(|&value| (f64::from(value) - mean).powi(2)).sum::<f64>() / count
 }

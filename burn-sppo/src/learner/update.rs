@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Evaluate, Evaluation, Request, Rollout, UpdateError, UpdateReport, report::MinibatchSums};
 use crate::{
-    advantage::{AdvantageKind, Normalization, SignChanges, flip, normalize},
+    advantage::{AdvantageKind, Normalization, SignChanges, noise, normalize},
     loss::{
         self, PolicyLoss, PolicyLossConfig, PolicySamples, Reduction, ValueLoss, approximate_kl, value_clip_fraction,
     },
@@ -126,7 +126,7 @@ impl Update {
         let device = module.devices().into_iter().next().ok_or(UpdateError::NoParameters)?;
         let mut advantage = samples.advantage.clone();
         if self.config.normalization == Normalization::Rollout {
-            normalize(&mut advantage, samples.policy_mask.as_deref());
+            normalize(&mut advantage, samples.policy_mask.as_deref())?;
         }
         let mut report = UpdateReport::default();
         'update: for epoch in 0..self.config.epochs {
@@ -136,7 +136,7 @@ impl Update {
                 let mut prepared = samples.gather(&advantage, minibatch);
                 let mask = samples.policy_mask.as_ref().map(|mask| samples.gather(mask, minibatch));
                 let lane = (epoch * rows.div_ceil(self.config.minibatch) + index) as u64;
-                self.prepare_advantages(&mut prepared, mask.as_deref(), context, lane, &mut report.sign_changes);
+                self.prepare_advantages(&mut prepared, mask.as_deref(), context, lane, &mut report.sign_changes)?;
                 let step = self.gradients(&module, rollout, minibatch, &prepared, mask.as_deref(), &device)?;
                 if report.minibatches == 0 {
                     health.first_minibatch(context.iteration, step.sums.max_log_ratio, step.sums.approx_kl_k3)?;
@@ -159,7 +159,7 @@ impl Update {
                 }
             }
         }
-        report.finish(samples, &self.config);
+        report.finish(samples, &self.config)?;
         Ok((module, report))
     }
 
@@ -192,19 +192,21 @@ impl Update {
         context: UpdateContext,
         lane: u64,
         changes: &mut SignChanges,
-    ) {
+    ) -> Result<(), UpdateError> {
         let before = advantage.to_vec();
         if self.config.advantage_flip > 0.0 {
             let mut stream = context.streams.stream(Purpose::Noise, context.iteration, lane);
-            flip(advantage, self.config.advantage_flip, &mut stream);
+            let flips = noise::draw_flips(advantage.len(), self.config.advantage_flip, &mut stream);
+            noise::flip(advantage, &flips)?;
         }
         match self.config.normalization {
-            Normalization::Minibatch => normalize(advantage, mask),
-            Normalization::AllTokens => normalize(advantage, None),
+            Normalization::Minibatch => normalize(advantage, mask)?,
+            Normalization::AllTokens => normalize(advantage, None)?,
             Normalization::None | Normalization::Rollout => {}
         }
-        changes.record(&before, advantage, mask);
+        changes.record(&before, advantage, mask)?;
         self.config.advantage_kind.apply(advantage);
+        Ok(())
     }
 
     /// The gradients of one minibatch, added up over its microbatches.
@@ -338,9 +340,8 @@ impl Update {
 
     /// Clips the gradients to the bound and gives their norm before that.
     fn clip<M: Module>(&self, mut gradients: GradientsParams, module: &M) -> (f64, GradientsParams) {
-        let bound = self.config.max_grad_norm.unwrap_or(f64::INFINITY);
-        let norm = clip_grad_norm(&mut gradients, module, bound);
-        (norm.map_or(0.0, |norm| norm.into_scalar::<f64>()), gradients)
+        let norm = clip_grad_norm(&mut gradients, module, self.config.max_grad_norm);
+        (norm.into_scalar::<f64>(), gradients)
     }
 }
 

@@ -21,7 +21,7 @@ mod policy;
 mod policy_gradient;
 mod reduction;
 mod reverse;
-mod samples;
+pub(crate) mod samples;
 mod symmetric;
 mod value;
 

@@ -1,59 +1,127 @@
-use burn::{
-    module::{Module, ModuleVisitor, Param},
-    optim::GradientsParams,
-    tensor::{DType, Tensor},
-};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::{DType, Device, Tensor};
 
-/// Scales all gradients of `module` so that their L2 norm together is at most `max_norm`, and returns the norm before
-/// that, `[1]`, in f32; `None` if there are no gradients. Nothing is read back from the device. An infinite bound only
-/// measures.
+/// Keeps the scale finite where all gradients are 0.
+const EPSILON: f64 = 1e-6;
+
+/// Scales all gradients of `module` so that their norm, taken over all parameters together, is at most `max_norm`,
+/// and returns the norm they had, `[1]`, f32. Without a `max_norm` it only measures.
 ///
-/// Burn's own clipping bounds every tensor by itself, which changes the direction of the step; this keeps it. The scale
-/// is `max_norm / (norm + 1e-6)`, applied where it is below 1.
-pub fn clip_grad_norm<M: Module>(gradients: &mut GradientsParams, module: &M, max_norm: f64) -> Option<Tensor<1>> {
-    let mut squares = SquaredNorm { gradients, sum: None };
+/// Gradients are multiplied by `max_norm / (norm + 1e-6)` where that is below 1. Burn's own
+/// [`GradientClipping`](burn::grad_clipping::GradientClipping) clips each tensor by itself, which changes the
+/// direction of the update.
+///
+/// Nothing is read from the device. If the norm is not finite, the gradients are not either: throw them away.
+///
+/// The sum runs over parameters in the order of the module and over each tensor row by row, so that it comes out the
+/// same every time.
+pub fn clip_grad_norm<M: Module>(grads: &mut GradientsParams, module: &M, max_norm: Option<f64>) -> Tensor<1> {
+    let mut squares = SquaredNorms { grads, sums: vec![], device: None };
     module.visit(&mut squares);
-    let norm = squares.sum?.sqrt();
-    if max_norm.is_finite() {
-        let scale = (norm.clone() + 1e-6).recip().mul_scalar(max_norm).clamp_max(1.0);
-        module.visit(&mut Scale { gradients, scale });
+    let (sums, device) = (squares.sums, squares.device);
+    if sums.is_empty() {
+        return Tensor::zeros([1], &device.unwrap_or_default());
     }
-    Some(norm)
+    let norm = sum_in_order(Tensor::cat(sums, 0)).sqrt();
+    if let Some(max_norm) = max_norm {
+        module.visit(&mut Scale { grads, factor: clip_factor(norm.clone(), max_norm) });
+    }
+    norm
 }
 
-struct SquaredNorm<'a> {
-    gradients: &'a GradientsParams,
-    sum: Option<Tensor<1>>,
+/// `min(1, max_norm / (norm + 1e-6))`, where NaN stays NaN.
+pub(crate) fn clip_factor(norm: Tensor<1>, max_norm: f64) -> Tensor<1> {
+    let factor = (norm + EPSILON).recip() * max_norm;
+    let inactive = factor.clone().greater_scalar(1.0);
+    factor.mask_fill(inactive, 1.0)
 }
 
-impl ModuleVisitor for SquaredNorm<'_> {
+/// A sum that flex does not split among its threads: its `sum` of 4 Mi entries or more adds the parts in the order in
+/// which the threads finish.
+fn sum_in_order<const D: usize>(values: Tensor<D>) -> Tensor<1> {
+    let rows = values.sum_dim(D - 1);
+    let count = rows.shape().num_elements();
+    rows.reshape([1, count]).sum_dim(1).reshape([1])
+}
+
+struct SquaredNorms<'a> {
+    grads: &'a GradientsParams,
+    sums: Vec<Tensor<1>>,
+    device: Option<Device>,
+}
+
+impl ModuleVisitor for SquaredNorms<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let Some(gradient) = self.gradients.get::<D>(param.id) else { return };
-        // Rows first: on flex one sum over millions of entries adds its chunks in the order in which threads finish.
-        let gradient = gradient.cast(DType::F32).square();
-        let rows = gradient.dims().first().copied().unwrap_or(1).max(1);
-        let columns = gradient.shape().num_elements() / rows;
-        if columns == 0 {
-            return;
+        let device = self.device.get_or_insert_with(|| param.val().device().without_autodiff());
+        if let Some(grad) = self.grads.get::<D>(param.id) {
+            self.sums.push(sum_in_order(grad.cast(DType::F32).square()).to_device(device));
         }
-        let square = gradient.reshape([rows, columns]).sum_dim(1).reshape([rows]).sum();
-        self.sum = Some(match self.sum.take() {
-            Some(sum) => sum + square,
-            None => square,
-        });
     }
 }
 
 struct Scale<'a> {
-    gradients: &'a mut GradientsParams,
-    scale: Tensor<1>,
+    grads: &'a mut GradientsParams,
+    factor: Tensor<1>,
 }
 
 impl ModuleVisitor for Scale<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.gradients.remove::<D>(param.id) {
-            let scale = self.scale.clone().cast(gradient.dtype()).reshape([1; D]);
-            self.gradients.register(param.id, gradient * scale);
+        if let Some(grad) = self.grads.remove::<D>(param.id) {
+            let factor = self.factor.clone().to_device(&grad.device()).cast(grad.dtype());
+            self.grads.register(param.id, grad * factor.unsqueeze());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::nn::{Linear, LinearConfig};
+
+    fn module_and_gradients() -> (Linear, GradientsParams) {
+        let device = Device::flex().autodiff();
+        let module: Linear = LinearConfig::new(3, 2).init(&device);
+        let mut grads = GradientsParams::new();
+        let plain = Device::flex();
+        grads.register(module.weight.id, Tensor::<2>::from_data([[3.0, 0.0], [0.0, 0.0], [0.0, 0.0]], &plain));
+        let bias = module.bias.as_ref().unwrap().id;
+        grads.register(bias, Tensor::<1>::from_data([0.0, 4.0], &plain));
+        (module, grads)
+    }
+
+    fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+        tensor.into_data().try_into_vec().unwrap()
+    }
+
+    #[test]
+    fn the_norm_is_taken_over_all_tensors_together() {
+        let (module, mut grads) = module_and_gradients();
+        assert_eq!(numbers(clip_grad_norm(&mut grads, &module, Some(0.5))), [5.0]);
+        let weight = numbers(grads.get::<2>(module.weight.id).unwrap());
+        let bias = numbers(grads.get::<1>(module.bias.as_ref().unwrap().id).unwrap());
+        assert!((weight[0] - 0.3).abs() < 1e-6 && (bias[1] - 0.4).abs() < 1e-6, "{weight:?} {bias:?}");
+        let left = numbers(clip_grad_norm(&mut grads, &module, None));
+        assert!((left[0] - 0.5).abs() < 1e-6, "{left:?}");
+    }
+
+    #[test]
+    fn gradients_within_the_bound_stay_bit_for_bit() {
+        let (module, mut grads) = module_and_gradients();
+        clip_grad_norm(&mut grads, &module, Some(5.1));
+        assert_eq!(numbers(grads.get::<1>(module.bias.as_ref().unwrap().id).unwrap()), [0.0, 4.0]);
+    }
+
+    #[test]
+    fn a_gradient_that_is_not_finite_shows_in_the_norm() {
+        let (module, mut grads) = module_and_gradients();
+        grads.register(module.bias.as_ref().unwrap().id, Tensor::<1>::from_data([f32::NAN, 1.0], &Device::flex()));
+        assert!(numbers(clip_grad_norm(&mut grads, &module, Some(1.0)))[0].is_nan());
+    }
+
+    #[test]
+    fn without_gradients_the_norm_is_zero() {
+        let (module, _) = module_and_gradients();
+        assert_eq!(numbers(clip_grad_norm(&mut GradientsParams::new(), &module, Some(1.0))), [0.0]);
     }
 }
