@@ -1,6 +1,8 @@
 //! What every trainer shares: the run directory, metric files, checkpoints, random streams and health checks.
 
 mod checkpoint;
+#[cfg(all(test, unix))]
+mod crash_tests;
 mod directory;
 mod error;
 mod file;
