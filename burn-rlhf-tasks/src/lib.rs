@@ -1,5 +1,6 @@
 //! RLHF for language models on Burn: data, models, generation and symmetric PPO.
 
+pub mod algorithm;
 pub mod config;
 pub mod generate;
 pub mod model;

@@ -1,5 +1,9 @@
 //! What says how good a response is: any closure, or one of the ready-made rewards.
 
+mod classifier;
+
+pub use classifier::{ClassifierError, ClassifierReward};
+
 use crate::rollout::Rewards;
 
 /// A prompt with the response of the policy, as a reward or judge sees it.
