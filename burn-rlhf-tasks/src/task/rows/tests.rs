@@ -203,9 +203,9 @@ fn labels_have_several_spellings() {
 #[test]
 fn a_byte_order_mark_is_no_part_of_the_data() {
     let files = Files::new();
-    let row = Row { text: "a".to_string(), label: Some(1) };
-    assert_eq!(files.read("a.csv", "\u{feff}text,label\na,1\n").unwrap(), [row.clone()]);
-    assert_eq!(files.read("a.jsonl", "\u{feff}{\"text\": \"a\", \"label\": 1}\n").unwrap(), [row]);
+    let rows = [Row { text: "a".to_string(), label: Some(1) }];
+    assert_eq!(files.read("a.csv", "\u{feff}text,label\na,1\n").unwrap(), rows);
+    assert_eq!(files.read("a.jsonl", "\u{feff}{\"text\": \"a\", \"label\": 1}\n").unwrap(), rows);
 }
 
 #[test]
@@ -327,6 +327,11 @@ fn compressed_data_that_end_early_are_told_apart_from_damaged_ones() {
         damaged[last] ^= 0x55;
         let error = files.error(name, damaged);
         assert!(matches!(error, DataError::Compression { .. } | DataError::Truncated { .. }), "{name}: {error}");
+        // The checksum (and of gzip the length) stand at the end.
+        let mut damaged = packed.clone();
+        *damaged.last_mut().unwrap() ^= 0x55;
+        let error = files.error(name, damaged);
+        assert!(matches!(error, DataError::Compression { .. }), "{name}: {error}");
         let error = files.error(name, b"not compressed at all");
         assert!(matches!(error, DataError::Compression { .. }), "{name}: {error}");
         let error = files.error(name, [packed.as_slice(), b"more bytes after the last member"].concat());
@@ -365,12 +370,22 @@ fn reading_ends_after_the_first_error() {
 #[test]
 fn a_row_without_end_is_refused() {
     let files = Files::new();
-    let long = vec![b'x'; LONGEST_ROW as usize + (1 << 20)];
+    let long = vec![b'x'; 2 * LONGEST_ROW as usize];
     let error = files.error("a.jsonl", [b"{\"text\": \"".as_slice(), &long].concat());
     assert!(matches!(error, DataError::MalformedRow { row: 1, .. }), "{error}");
+    assert!(error.to_string().contains("longer than"), "{error}");
     let error = files.error("a.csv", [b"text,label\na,1\n\"".as_slice(), &long].concat());
     assert!(matches!(error, DataError::MalformedRow { row: 2, .. }), "{error}");
     assert!(error.to_string().contains("quotation mark"), "{error}");
+}
+
+#[test]
+fn a_file_may_be_longer_than_the_longest_row() {
+    let files = Files::new();
+    let row = Row { text: "x".repeat(1000), label: Some(1) };
+    let rows = vec![row; 3 * LONGEST_ROW as usize / 1000];
+    assert_eq!(files.read("a.jsonl", as_jsonl(&rows)).unwrap().len(), rows.len());
+    assert_eq!(files.read("a.csv", as_csv(&rows)).unwrap().len(), rows.len());
 }
 
 #[test]
