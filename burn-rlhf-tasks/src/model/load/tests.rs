@@ -1,7 +1,9 @@
 use std::path::PathBuf;
 
 use burn::tensor::{Bool, Int, Tensor, TensorData, activation};
+use burn_sppo::run::{Purpose, Streams};
 use golden::Case;
+use rand::RngExt;
 use serde_json::Value;
 
 use super::*;
@@ -297,6 +299,37 @@ fn golden_damage_is_told_apart() {
         broken_gpt2(|folder| std::fs::remove_file(folder.join("model.safetensors")).unwrap()),
         ModelError::WeightsMissing { .. }
     );
+}
+
+/// Bytes changed at random, mostly where the files describe themselves, give an error or other weights, never a panic.
+#[test]
+fn golden_damaged_bytes_never_panic() {
+    let mut random = Streams::new(7).stream(Purpose::Data, 0, 0);
+    for (name, file) in [
+        ("gpt2", "config.json"),
+        ("gpt2", "model.safetensors"),
+        ("gpt2_sharded", "model.safetensors.index.json"),
+        ("gpt2_bin", "pytorch_model.bin"),
+    ] {
+        let folder = copy(&folder(name));
+        let path = folder.path().join(file);
+        let sound = std::fs::read(&path).unwrap();
+        let mut refused = 0;
+        for _ in 0..200 {
+            let mut bytes = sound.clone();
+            for _ in 0..random.random_range(1..4) {
+                let near = random.random_range(0..sound.len().min(4096));
+                let place = if random.random() { near } else { sound.len() - 1 - near };
+                bytes[place] = random.random();
+            }
+            if random.random_range(0..8) == 0 {
+                bytes.truncate(random.random_range(0..sound.len()));
+            }
+            std::fs::write(&path, bytes).unwrap();
+            refused += usize::from(load_gpt2(folder.path(), &Device::flex()).is_err());
+        }
+        assert!(refused > 20, "{name}: only {refused} of 200 damaged files were refused");
+    }
 }
 
 /// A message about a missing or misshapen tensor names it as the file does.
