@@ -1,8 +1,8 @@
 use std::collections::HashSet;
 
 use tokenizers::AddedToken;
+use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
-use tokenizers::models::{ModelWrapper, TrainerWrapper};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 
 use super::files::{Specials, byte_level_tokenizer};
@@ -36,10 +36,7 @@ where
         .build()
         .into();
     let mut tokenizer = byte_level_tokenizer(BPE::default());
-    tokenizer
-        .train::<TrainerWrapper, _, _>(&mut trainer, texts)
-        .map_err(|error| TokenizerError::Train { message: error.to_string() })?;
-    debug_assert!(matches!(tokenizer.get_model(), ModelWrapper::BPE(_)));
+    tokenizer.train(&mut trainer, texts).map_err(|error| TokenizerError::Train { message: error.to_string() })?;
     let eos = special_tokens.first().and_then(|token| tokenizer.token_to_id(token));
     Tokenizer::new(tokenizer, Specials { bos: eos, eos, pad: None })
 }
