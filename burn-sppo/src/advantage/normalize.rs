@@ -60,9 +60,10 @@ mod tests {
         advantages
     }
 
-    fn assert_close(got: &[f32], want: &[f32]) {
+    fn assert_close(got: &[f32], want: &[f64]) {
+        assert_eq!(got.len(), want.len());
         for (got, want) in got.iter().zip(want) {
-            assert!((got - want).abs() < 1e-6, "{got} where {want} was expected");
+            assert!((f64::from(*got) - want).abs() < 1e-6, "{got} where {want} was expected");
         }
     }
 

@@ -112,8 +112,8 @@ mod tests {
     use crate::run::{Purpose, Streams};
     use burn::tensor::Device;
 
-    fn number(tensor: Tensor<1>) -> f32 {
-        tensor.into_data().try_into_vec::<f32>().unwrap()[0]
+    fn number(tensor: Tensor<1>) -> f64 {
+        f64::from(tensor.into_data().try_into_vec::<f32>().unwrap()[0])
     }
 
     #[test]
@@ -146,7 +146,7 @@ mod tests {
                 assert!((share - probability).abs() < 0.015, "{dimension} {choice}: {share}, not {probability}");
             }
         }
-        let mode: Vec<i32> = distribution.mode().slice([0..1]).into_data().convert::<i32>().try_into_vec().unwrap();
+        let mode: Vec<i32> = distribution.mode().narrow(0, 0, 1).into_data().convert::<i32>().try_into_vec().unwrap();
         assert_eq!(mode, [1, 0, 0]);
     }
 

@@ -115,7 +115,7 @@ impl Surrogate {
 /// unclipped branch is the smaller one.
 ///
 /// The gradient is switched by that same flag, so that the flag means what it says, on the edges too.
-fn clip_objective(ratio: Tensor<1>, advantage: Tensor<1>, clip_range: f64) -> (Tensor<1>, Tensor<1, Bool>) {
+pub(super) fn clip_objective(ratio: Tensor<1>, advantage: Tensor<1>, clip_range: f64) -> (Tensor<1>, Tensor<1, Bool>) {
     let (low, high) = (1.0 - clip_range, 1.0 + clip_range);
     let constant = ratio.clone().detach();
     let inside = constant.clone().greater_equal_scalar(low).bool_and(constant.clone().lower_equal_scalar(high));

@@ -25,6 +25,9 @@ pub(crate) mod samples;
 mod symmetric;
 mod value;
 
+#[cfg(test)]
+mod golden_tests;
+
 pub use clipped_surrogate::{ClippedSurrogateLoss, ClippedSurrogateLossConfig, LOG_RATIO_BOUND, clip_fraction};
 pub use entropy::entropy_loss;
 pub use error::LossError;
