@@ -1,0 +1,207 @@
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Trains language models from rewards with symmetric PPO and its relatives.
+///
+/// `sppo train` runs the built-in job: it writes its own film reviews, trains a small language model and two judges on
+/// them, and then teaches the model to write favourable reviews. No download, a few minutes on two cores.
+///
+/// Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration, 3 stopped by a health check,
+/// 130 interrupted after writing a checkpoint.
+#[derive(Parser)]
+#[command(name = "sppo", version, max_term_width = 110)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Train a model: `sppo train`, `sppo train imdb --data reviews/ --from-scratch`
+    Train(TrainArguments),
+    /// Measure the policy of a run: `sppo eval outputs/builtin/2026-11-24_10-00-00 --split test`
+    Eval(EvalArguments),
+    /// Let the policy of a run write: `sppo sample outputs/builtin/… --prompt "A quiet film about"`
+    Sample(SampleArguments),
+    /// Draw metrics of one or several runs as SVG
+    Curves(CurvesArguments),
+    /// Run a row of the results table over its seeds, going on where it was stopped
+    Repro(ReproArguments),
+    /// Time generation, scoring and the update step at fixed shapes
+    Bench(BenchArguments),
+    /// Check devices, disk and Hub
+    Doctor(DoctorArguments),
+}
+
+/// Where the numbers come from, shared by all commands that compute.
+#[derive(Args, Clone)]
+pub struct DeviceArguments {
+    /// Backend: flex, wgpu, vulkan, cuda, metal, rocm or cpu, of those this program was built with
+    #[arg(long, value_name = "NAME")]
+    pub backend: Option<String>,
+    /// Number of threads on CPU backends; all cores by default
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+}
+
+#[derive(Args)]
+pub struct TrainArguments {
+    /// What to train on: builtin (default) or imdb
+    #[arg(default_value = "builtin")]
+    pub task: String,
+    /// sppo, ppo, sa2c, a2c, bc or reward-model
+    #[arg(long, short, value_name = "NAME", default_value = "sppo")]
+    pub algorithm: String,
+    #[command(flatten)]
+    pub device: DeviceArguments,
+    /// A TOML file whose values replace those of the preset
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Replace one value, for example `--set algorithm.beta=0.4`; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+    /// A file or folder of jsonl, csv or parquet (optionally .gz or .zst) instead of the data set on the Hub
+    #[arg(long, value_name = "PATH")]
+    pub data: Option<PathBuf>,
+    /// Column of the texts in `--data`
+    #[arg(long, value_name = "NAME")]
+    pub text_column: Option<String>,
+    /// Column of the labels in `--data`
+    #[arg(long, value_name = "NAME")]
+    pub label_column: Option<String>,
+    /// Train the language model and the reward model on the data first, instead of taking finished ones
+    #[arg(long)]
+    pub from_scratch: bool,
+    /// Seed of everything that is random
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Folder that runs and finished stages go to
+    #[arg(long, value_name = "FOLDER", default_value = "outputs")]
+    pub output: PathBuf,
+    /// Folder of this run; by default OUTPUT/TASK/DATE_TIME
+    #[arg(long, value_name = "FOLDER", conflicts_with = "resume")]
+    pub run: Option<PathBuf>,
+    /// Go on with a run that was stopped; its configuration is taken from it
+    #[arg(long, value_name = "RUN")]
+    pub resume: Option<PathBuf>,
+    /// Print what would be done, with an estimate of memory, and stop
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print errors and the result only
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Print lines even where a terminal could show the dashboard
+    #[arg(long)]
+    pub plain: bool,
+}
+
+#[derive(Args)]
+pub struct EvalArguments {
+    /// Folder of the run, or of one of its checkpoints
+    pub run: PathBuf,
+    /// validation or test
+    #[arg(long, default_value = "validation")]
+    pub split: String,
+    /// Most prompts to answer; all by default
+    #[arg(long, value_name = "N")]
+    pub rows: Option<usize>,
+    /// Evaluate the policy as training started, not as it ended
+    #[arg(long)]
+    pub start: bool,
+    #[command(flatten)]
+    pub device: DeviceArguments,
+}
+
+#[derive(Args)]
+pub struct SampleArguments {
+    /// Folder of the run, or of a model in Hugging Face layout
+    pub run: PathBuf,
+    /// The beginning of a text; without it, prompts of the run's validation data
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: Option<String>,
+    /// How many texts to write
+    #[arg(long, short, value_name = "N", default_value_t = 5)]
+    pub number: usize,
+    /// Most new tokens of a text
+    #[arg(long, value_name = "N")]
+    pub max_new_tokens: Option<usize>,
+    /// Divides the scores before drawing; below 1, likely words become likelier
+    #[arg(long, value_name = "T")]
+    pub temperature: Option<f64>,
+    /// Always take the likeliest token
+    #[arg(long)]
+    pub greedy: bool,
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    #[command(flatten)]
+    pub device: DeviceArguments,
+}
+
+#[derive(Args)]
+pub struct CurvesArguments {
+    /// Folders of runs
+    #[arg(required = true)]
+    pub runs: Vec<PathBuf>,
+    /// A metric of metrics.jsonl or evaluation.jsonl; may be repeated
+    #[arg(long = "metric", short, value_name = "KEY")]
+    pub metrics: Vec<String>,
+    /// Where to write; by default curves.svg in the first run
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// List the metrics that there are
+    #[arg(long)]
+    pub list: bool,
+}
+
+#[derive(Args)]
+pub struct ReproArguments {
+    /// Row of the table; without it, the rows are listed
+    pub row: Option<String>,
+    /// Data of the row's task, as for `train --data`
+    #[arg(long, value_name = "PATH")]
+    pub data: Option<PathBuf>,
+    /// Folder of the rows' runs
+    #[arg(long, value_name = "FOLDER", default_value = "outputs/repro")]
+    pub output: PathBuf,
+    /// Seeds, instead of those of the row
+    #[arg(long, value_delimiter = ',', value_name = "N,N")]
+    pub seeds: Vec<u64>,
+    /// Replace one value in every run of the row; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+    /// Print the table of what is finished, and run nothing
+    #[arg(long)]
+    pub table: bool,
+    #[command(flatten)]
+    pub device: DeviceArguments,
+}
+
+#[derive(Args)]
+pub struct BenchArguments {
+    /// tiny (4 layers, width 256, 8192 tokens) or small (GPT-2 with 124 million parameters)
+    #[arg(default_value = "tiny")]
+    pub shape: String,
+    /// Responses an iteration
+    #[arg(long, default_value_t = 16)]
+    pub trajectories: usize,
+    #[arg(long, default_value_t = 8)]
+    pub minibatch: usize,
+    #[arg(long, default_value_t = 1)]
+    pub epochs: usize,
+    /// Measured iterations, after one that is not
+    #[arg(long, default_value_t = 3)]
+    pub repeats: usize,
+    /// f32 or bf16
+    #[arg(long, default_value = "f32")]
+    pub precision: String,
+    #[command(flatten)]
+    pub device: DeviceArguments,
+}
+
+#[derive(Args)]
+pub struct DoctorArguments {
+    /// Do not try to reach the Hub
+    #[arg(long)]
+    pub offline: bool,
+}
