@@ -63,6 +63,11 @@ impl LanguageActorCritic {
         &self.actor
     }
 
+    /// The language model alone.
+    pub fn into_actor(self) -> Gpt2 {
+        self.actor
+    }
+
     /// Hidden states that predict the response tokens, one row each.
     ///
     /// # Shapes

@@ -51,17 +51,23 @@ impl IterationReport {
         entries
     }
 
+    /// Responses that were made and trained on in a second.
+    pub fn responses_per_second(&self) -> f64 {
+        let times = &self.rollout_times;
+        let seconds = times.generate + times.reward + times.score + self.update_seconds;
+        self.rollouts as f64 / seconds.max(1e-9)
+    }
+
     /// Name and value of every clock reading.
     pub fn timing(&self) -> Vec<(&'static str, f64)> {
         let times = &self.rollout_times;
-        let seconds = times.generate + times.reward + times.score + self.update_seconds;
         vec![
             ("generate_s", times.generate),
             ("reward_s", times.reward),
             ("score_s", times.score),
             ("update_s", self.update_seconds),
             ("tokens_per_s", times.tokens as f64 / times.generate.max(1e-9)),
-            ("trajectories_per_s", self.rollouts as f64 / seconds.max(1e-9)),
+            ("trajectories_per_s", self.responses_per_second()),
         ]
     }
 }

@@ -85,7 +85,7 @@ impl Stages<'_> {
         }
         if self.config.task.name == TaskName::Builtin {
             let lexicon = |responses: &[Response]| {
-                let score = |response: &Response| sentiment_of(&response.response).share() as f32;
+                let score = |response: &Response| sentiment_of(&response.response).unwrap_or(0.5) as f32;
                 Ok(responses.iter().map(score).collect::<Vec<f32>>())
             };
             list.push(("semantic/lexicon".into(), Box::new(lexicon)));

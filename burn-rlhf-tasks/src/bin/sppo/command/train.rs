@@ -1,0 +1,188 @@
+use std::path::{Path, PathBuf};
+
+use burn::{module::Module, train::Interrupter};
+use burn_rlhf_tasks::{
+    config::{AlgorithmName, RunConfig},
+    model::{export::export_gpt2, gpt2::Gpt2Config, load::read_gpt2_config, tokenizer::EncodeOptions},
+    policy::LanguageActorCritic,
+    rollout::{PromptSource, TextDecoder},
+    task::Sample,
+    training::{CheckpointConfig, Evaluation, RlhfLearner, RlhfTraining},
+};
+use burn_sppo::run::{Exactness, Purpose, Streams};
+
+use crate::{
+    arguments::TrainArguments,
+    console::Console,
+    device,
+    failure::Failure,
+    stage::{Data, Stages},
+    table,
+};
+
+/// Folder of the exported model in a run directory.
+pub const MODEL: &str = "model";
+/// Folder of finished stages in the output folder.
+const STAGES: &str = "stages";
+
+pub fn run(arguments: TrainArguments) -> Result<(), Failure> {
+    let console = Console::new(arguments.quiet);
+    let config = configuration(&arguments)?;
+    let (backend, device) = device::select(&arguments.device)?;
+    console.line(&format!("{} on {} with {backend}", config.algorithm.name.as_str(), config.task.name.as_str()));
+    let interrupter = interrupter()?;
+    let stages = Stages {
+        config: &config,
+        folder: arguments.output.join(STAGES),
+        device: device.clone(),
+        console,
+        interrupter: interrupter.clone(),
+    };
+    let data = stages.data()?;
+    match config.algorithm.name {
+        AlgorithmName::Bc => {
+            let policy = stages.policy(&data)?;
+            console.result(&format!("the language model is in {}", policy.folder.display()));
+            Ok(())
+        }
+        AlgorithmName::RewardModel => {
+            let (tokenizer, _) = stages.tokenizer(&data)?;
+            let reward = stages.reward_model(&data, &tokenizer)?;
+            console.result(&format!("the reward model is in {}", reward.folder.display()));
+            Ok(())
+        }
+        _ => from_rewards(&arguments, &config, &stages, &data, interrupter),
+    }
+}
+
+fn from_rewards(
+    arguments: &TrainArguments,
+    config: &RunConfig,
+    stages: &Stages,
+    data: &Data,
+    interrupter: Interrupter,
+) -> Result<(), Failure> {
+    let console = stages.console;
+    let stored = stages.policy(data)?;
+    let shape = read_gpt2_config(&stored.folder)?;
+    let tokenizer = stored.tokenizer;
+    let judges = stages.judges(data, &tokenizer)?;
+    let streams = Streams::new(config.seed);
+    let policy = config
+        .model
+        .actor_critic()
+        .init(stored.model, &mut streams.stream(Purpose::Initialization, 2, 0), &stages.device)
+        .train();
+    let special = burn_rlhf_tasks::generate::SpecialTokens {
+        pad: tokenizer.pad_id()?,
+        eos: tokenizer.eos_id().unwrap_or(u32::MAX),
+    };
+    let encode = |text: &str| tokenizer.ids(text, &EncodeOptions::default()).unwrap_or_default();
+    let source = |samples: Vec<Sample>| {
+        let side = config.task.prompt_truncation.into();
+        PromptSource::new(samples, encode, config.task.max_prompt_length, side, special)
+    };
+    let decoder: TextDecoder = {
+        let tokenizer = tokenizer.clone();
+        std::sync::Arc::new(move |tokens: &[u32]| tokenizer.decode(tokens, true).unwrap_or_default())
+    };
+    let mut validation = data.splits.validation.clone();
+    validation.truncate(config.evaluation.rows.unwrap_or(usize::MAX));
+    let evaluation = Evaluation {
+        split: "val".into(),
+        prompts: source(validation)?,
+        sampling: config.evaluation.sampling.build(),
+        every: config.evaluation.every,
+        zero_shot: config.evaluation.at_start,
+        rows: config.evaluation.batch,
+        judges: stages.evaluation_judges(&judges)?,
+    };
+    let update = config.update().ok_or_else(|| Failure::usage("this algorithm has no update step"))?.init()?;
+    let learner = RlhfLearner {
+        policy,
+        optimizer: config.optimizer.build(),
+        learning_rate: config.optimizer.learning_rate,
+        schedule: config.scheduler.build(config.iterations),
+        rollout: config.rollout(),
+        update,
+        kl: config.kl.build(),
+        health: config.health.clone(),
+        exactness: Exactness::Single,
+        seed: config.seed,
+    };
+    let directory = run_directory(arguments, config)?;
+    let text = toml::to_string(config).map_err(Failure::failed)?;
+    let mut training = RlhfTraining::new(&directory, source(data.splits.train.clone())?, decoder)
+        .reward(stages.as_reward(&judges.reward)?)
+        .observer(console)
+        .with_checkpoints(CheckpointConfig { every: config.checkpoint.every, keep: config.checkpoint.keep })
+        .with_interrupter(interrupter)
+        .evaluation(evaluation)
+        .num_iterations(config.iterations)
+        .config_text(text);
+    if arguments.resume.is_some() {
+        training = training.resume();
+    }
+    let result = training.launch(learner)?;
+    if result.interrupted {
+        return Err(Failure::Interrupted(format!(
+            "a checkpoint has been written after iteration {}; go on with `sppo train --resume {}`",
+            result.iterations,
+            directory.display()
+        )));
+    }
+    export(&result.model, &shape, &tokenizer, &directory)?;
+    table::print(&console, &directory, &result.evaluations)
+}
+
+fn export(
+    model: &LanguageActorCritic,
+    shape: &Gpt2Config,
+    tokenizer: &burn_rlhf_tasks::model::tokenizer::Tokenizer,
+    directory: &Path,
+) -> Result<(), Failure> {
+    Ok(export_gpt2(&model.valid().into_actor(), shape, tokenizer, directory.join(MODEL))?)
+}
+
+fn run_directory(arguments: &TrainArguments, config: &RunConfig) -> Result<PathBuf, Failure> {
+    if let Some(run) = arguments.resume.as_ref().or(arguments.run.as_ref()) {
+        return Ok(run.clone());
+    }
+    let now = chrono::Local::now().format("%Y-%m-%d_%H-%M-%S").to_string();
+    Ok(arguments.output.join(config.task.name.as_str()).join(now))
+}
+
+/// The configuration that the arguments ask for.
+fn configuration(arguments: &TrainArguments) -> Result<RunConfig, Failure> {
+    let mut table = toml::Table::try_from(RunConfig::default()).map_err(Failure::failed)?;
+    let mut sets = arguments.sets.clone();
+    sets.insert(0, format!("algorithm.name=\"{}\"", arguments.algorithm));
+    sets.insert(0, format!("task.name=\"{}\"", arguments.task));
+    for set in &sets {
+        let (key, value) = set.split_once('=').ok_or_else(|| Failure::usage(format!("--set {set}: no `=`")))?;
+        let value: toml::Table = toml::from_str(&format!("v = {value}")).map_err(Failure::usage)?;
+        let mut place = &mut table;
+        let mut keys: Vec<&str> = key.split('.').collect();
+        let last = keys.pop().unwrap_or_default();
+        for key in keys {
+            place = place.get_mut(key).and_then(|v| v.as_table_mut()).ok_or_else(|| Failure::usage(key))?;
+        }
+        place.insert(last.into(), value["v"].clone());
+    }
+    table.try_into().map_err(Failure::usage)
+}
+
+/// Stops training between two steps at the first Ctrl-C; at the second the program ends at once.
+fn interrupter() -> Result<Interrupter, Failure> {
+    let interrupter = Interrupter::new();
+    let stop = interrupter.clone();
+    ctrlc::set_handler(move || {
+        if stop.should_stop() {
+            std::process::exit(130);
+        }
+        eprintln!("stopping after this step; press Ctrl-C again to stop at once");
+        stop.stop(Some("interrupted"));
+    })
+    .map_err(Failure::failed)?;
+    Ok(interrupter)
+}
