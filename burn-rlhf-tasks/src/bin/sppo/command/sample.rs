@@ -20,8 +20,7 @@ pub fn run(arguments: SampleArguments) -> Result<(), Failure> {
         max_new_tokens: arguments.max_new_tokens.unwrap_or(defaults.max_new_tokens),
         ..defaults
     };
-    let special =
-        SpecialTokens { pad: tokenizer.pad_id()?, eos: tokenizer.eos_id().unwrap_or(u32::MAX) };
+    let special = SpecialTokens { pad: tokenizer.pad_id()?, eos: tokenizer.eos_id().unwrap_or(u32::MAX) };
     let texts: Vec<String> = (0..arguments.number)
         .map(|index| arguments.prompt.clone().unwrap_or_else(|| PROMPTS[index % PROMPTS.len()].to_owned()))
         .collect();
@@ -30,10 +29,8 @@ pub fn run(arguments: SampleArguments) -> Result<(), Failure> {
     let prompts = prompts?;
     let rows: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
     let streams = Streams::new(arguments.seed);
-    let mut lanes: Vec<_> =
-        (0..rows.len() as u64).map(|row| streams.stream(Purpose::Sampling, 0, row)).collect();
-    let responses =
-        generate(&model, &rows, &sampling, special, &mut lanes, &device).map_err(Failure::usage)?;
+    let mut lanes: Vec<_> = (0..rows.len() as u64).map(|row| streams.stream(Purpose::Sampling, 0, row)).collect();
+    let responses = generate(&model, &rows, &sampling, special, &mut lanes, &device).map_err(Failure::usage)?;
     for (text, response) in texts.iter().zip(responses) {
         console.result(&format!("{text}|{}", tokenizer.decode(&response.tokens, true)?));
     }

@@ -54,11 +54,7 @@ impl Stages<'_> {
     }
 
     /// The reward model alone.
-    pub fn reward_model(
-        &self,
-        data: &Data,
-        tokenizer: &Tokenizer,
-    ) -> Result<Stored<DistilBertClassifier>, Failure> {
+    pub fn reward_model(&self, data: &Data, tokenizer: &Tokenizer) -> Result<Stored<DistilBertClassifier>, Failure> {
         self.classifier(data, tokenizer, Half::First)
     }
 

@@ -13,7 +13,6 @@ use burn::{tensor::Device, train::Interrupter};
 use burn_rlhf_tasks::{config::RunConfig, model::tokenizer::Tokenizer, task::Splits};
 
 pub use cache::Fingerprint;
-pub use judge::{Judge, Judges};
 
 use crate::{console::Console, failure::Failure};
 
@@ -65,8 +64,7 @@ impl Stages<'_> {
         };
         create(&partial)?;
         write(&partial)?;
-        std::fs::rename(&partial, folder)
-            .map_err(|error| Failure::failed(format!("{}: {error}", folder.display())))
+        std::fs::rename(&partial, folder).map_err(|error| Failure::failed(format!("{}: {error}", folder.display())))
     }
 }
 
