@@ -123,8 +123,11 @@ fn kept_records(path: &Path, bytes: &[u8], kept: Option<u64>) -> Result<Vec<u8>,
     Ok(result)
 }
 
-/// A record and the data in it; `None` at the end, and at a last record that was being written when its process died.
-fn next_record(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, &'static str> {
+/// A record and the data in it.
+type Record<'a> = (&'a [u8], &'a [u8]);
+
+/// The record in front; `None` at the end, and at a last record that was being written when its process died.
+fn next_record(bytes: &[u8]) -> Result<Option<Record<'_>>, &'static str> {
     let Some((header, rest)) = bytes.split_at_checked(12) else { return Ok(None) };
     let (length, crc) = header.split_at(8);
     if crc != masked_crc(length).to_le_bytes() {
