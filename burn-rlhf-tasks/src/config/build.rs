@@ -3,44 +3,16 @@
 use burn::module::ParamGroup;
 use burn::optim::{AdamConfig, AdamWConfig, ModuleOptimizer};
 use burn_sppo::{
-    advantage::{self, Gae},
+    advantage::Gae,
     learner::{LearningRateSchedule, UpdateConfig},
-    loss::{self, Algorithm, PolicyLossConfig, Symmetry, ValueLoss},
+    loss::{Algorithm, PolicyLossConfig, Symmetry, ValueLoss},
 };
 
 use super::{
-    AdvantageNorm, AdvantageType, AlgorithmName, AlgorithmSection, Critic, KlController, KlSection, ModelSection,
-    OptimizerName, OptimizerSection, ResponseMask, ReverseForm, RunConfig, SamplingSection, SchedulerName,
-    SchedulerSection, Side, ValueHead,
+    AlgorithmName, AlgorithmSection, ModelSection, OptimizerName, OptimizerSection, RunConfig, SchedulerName,
+    SchedulerSection, ValueLossForm,
 };
-use crate::{
-    generate::SamplingConfig,
-    model::gpt2::Gpt2Config,
-    policy::{CriticKind, LanguageActorCriticConfig},
-    rollout::{self, KlConfig, KlControl, RolloutConfig, TruncationSide},
-};
-
-impl SamplingSection {
-    pub fn build(&self) -> SamplingConfig {
-        SamplingConfig {
-            do_sample: self.do_sample,
-            temperature: self.temperature,
-            top_k: self.top_k,
-            top_p: self.top_p,
-            min_length: self.min_length,
-            max_new_tokens: self.max_new_tokens,
-        }
-    }
-}
-
-impl From<Side> for TruncationSide {
-    fn from(side: Side) -> Self {
-        match side {
-            Side::Left => Self::Left,
-            Side::Right => Self::Right,
-        }
-    }
-}
+use crate::{model::gpt2::Gpt2Config, policy::LanguageActorCriticConfig, rollout::RolloutConfig};
 
 impl ModelSection {
     /// The shape of a policy made from nothing.
@@ -56,13 +28,7 @@ impl ModelSection {
     }
 
     pub fn actor_critic(&self) -> LanguageActorCriticConfig {
-        LanguageActorCriticConfig {
-            critic: match self.critic {
-                Critic::Separate => CriticKind::Separate,
-                Critic::SharedTrunk => CriticKind::SharedTrunk,
-            },
-            mlp_head: self.value_head == ValueHead::Mlp,
-        }
+        LanguageActorCriticConfig { critic: self.critic, mlp_head: self.mlp_head }
     }
 }
 
@@ -76,13 +42,7 @@ impl AlgorithmSection {
             AlgorithmName::Sa2c => Algorithm::Sa2c,
             AlgorithmName::Bc | AlgorithmName::RewardModel => return None,
         };
-        let form = match self.form {
-            ReverseForm::Rce => loss::ReverseForm::Rce,
-            ReverseForm::Mae => loss::ReverseForm::Mae,
-            ReverseForm::PerActionRatio => loss::ReverseForm::PerActionRatio,
-            ReverseForm::Unnormalised => loss::ReverseForm::Unnormalised,
-        };
-        let symmetry = Symmetry { alpha: self.alpha, beta: self.beta, z: self.z, form };
+        let symmetry = Symmetry { alpha: self.alpha, beta: self.beta, z: self.z, form: self.form };
         Some(
             PolicyLossConfig::new(algorithm)
                 .with_coefficient(if algorithm.is_symmetric() { 1.0 } else { self.alpha })
@@ -91,20 +51,11 @@ impl AlgorithmSection {
         )
     }
 
-    fn normalization(&self) -> advantage::Normalization {
-        match self.advantage_norm {
-            AdvantageNorm::None => advantage::Normalization::None,
-            AdvantageNorm::Minibatch => advantage::Normalization::Minibatch,
-            AdvantageNorm::Rollout => advantage::Normalization::Rollout,
-            AdvantageNorm::AllTokens => advantage::Normalization::AllTokens,
-        }
-    }
-
-    fn advantage_kind(&self) -> advantage::AdvantageKind {
-        match self.advantage_type {
-            AdvantageType::Normal => advantage::AdvantageKind::Normal,
-            AdvantageType::One => advantage::AdvantageKind::One,
-            AdvantageType::Discretized => advantage::AdvantageKind::Discretized,
+    fn value_loss(&self) -> ValueLoss {
+        match (self.value_loss, self.clip_range_vf) {
+            (ValueLossForm::Max, range) => ValueLoss::Max { range },
+            (ValueLossForm::ClippedOnly, Some(range)) => ValueLoss::ClippedOnly { range },
+            (ValueLossForm::ClippedOnly, None) | (ValueLossForm::Mse, _) => ValueLoss::Mse,
         }
     }
 }
@@ -146,43 +97,25 @@ impl SchedulerSection {
     }
 }
 
-impl KlSection {
-    pub fn build(&self) -> KlConfig {
-        KlConfig {
-            control: match self.controller {
-                KlController::Fixed => KlControl::Fixed,
-                KlController::Proportional => KlControl::Adaptive,
-                KlController::Scaled => KlControl::Scaled,
-                KlController::Pid => KlControl::Pid,
-                KlController::Ball => KlControl::Ball,
-            },
-            coef: self.coef,
-            target: self.target,
-            learning_rate: self.learning_rate,
-            error_clip: None,
-        }
-    }
-}
-
 impl RunConfig {
     /// The settings of the update step; `None` for training without rollouts.
     pub fn update(&self) -> Option<UpdateConfig> {
         let (algorithm, update) = (&self.algorithm, &self.update);
-        let value_loss = ValueLoss::Max { range: algorithm.clip_range_vf };
         Some(
             UpdateConfig::new(
                 algorithm.policy_loss()?,
-                value_loss,
+                algorithm.value_loss(),
                 update.minibatch,
                 update.microbatch,
-                algorithm.normalization(),
-                algorithm.advantage_kind(),
+                algorithm.advantage_norm,
+                algorithm.advantage_type,
             )
             .with_vf_coef(algorithm.vf_coef)
             .with_ent_coef(algorithm.ent_coef)
             .with_epochs(update.epochs)
             .with_max_grad_norm(update.max_grad_norm)
-            .with_target_kl(update.target_kl),
+            .with_target_kl(update.target_kl)
+            .with_advantage_flip(algorithm.advantage_flip),
         )
     }
 
@@ -191,16 +124,13 @@ impl RunConfig {
         let algorithm = &self.algorithm;
         RolloutConfig {
             rollouts: self.update.rollouts,
-            generation_rows: self.update.rollouts,
-            scoring_rows: self.update.microbatch,
-            sampling: self.sampling.build(),
-            mask: match algorithm.mask {
-                ResponseMask::EndToken => rollout::ResponseMask::EosInclusive,
-                ResponseMask::NotPadding => rollout::ResponseMask::Reference,
-            },
+            generation_rows: self.rollout.generation_rows.unwrap_or(self.update.rollouts),
+            scoring_rows: self.rollout.scoring_rows.unwrap_or(self.update.microbatch),
+            sampling: self.sampling.clone(),
+            mask: algorithm.mask,
             gae: Gae { gamma: algorithm.gamma, lambda: algorithm.gae_lambda },
             target_coef: algorithm.target_coef,
-            missing_eos_reward: 0.0,
+            missing_eos_reward: self.rollout.missing_eos_reward,
             keep_distribution: algorithm.policy_loss().is_some_and(|loss| loss.needs_distribution()),
         }
     }

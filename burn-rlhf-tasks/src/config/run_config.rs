@@ -1,7 +1,8 @@
 use super::section::{
-    AlgorithmSection, BcSection, CheckpointSection, EvaluationSection, KlSection, ModelSection, OptimizerSection,
-    RewardModelSection, RewardSection, SamplingSection, SchedulerSection, TaskSection, UpdateSection,
+    AlgorithmSection, BcSection, EvaluationSection, ModelSection, OptimizerSection, RewardModelSection, RewardSection,
+    RolloutSection, SchedulerSection, TaskSection, UpdateSection,
 };
+use crate::{generate::SamplingConfig, rollout::KlConfig, training::CheckpointConfig};
 use burn_sppo::run::HealthConfig;
 use serde::{Deserialize, Serialize};
 
@@ -15,22 +16,24 @@ pub struct RunConfig {
     pub seed: u64,
     /// Rollout-and-update rounds.
     pub iterations: u64,
-    /// Rounds of shape and length for models and data that the run makes itself.
+    /// How large to make what the run makes itself: models, data and stages.
     pub size: Size,
     /// Whether to behave as recommended or exactly as the published code.
     pub compat: Compat,
     pub task: TaskSection,
     pub model: ModelSection,
     /// Sampling of responses during training.
-    pub sampling: SamplingSection,
+    pub sampling: SamplingConfig,
+    pub rollout: RolloutSection,
     pub algorithm: AlgorithmSection,
     pub update: UpdateSection,
     pub optimizer: OptimizerSection,
     pub scheduler: SchedulerSection,
-    pub kl: KlSection,
+    /// The price of leaving the reference policy.
+    pub kl: KlConfig,
     pub reward: RewardSection,
     pub evaluation: EvaluationSection,
-    pub checkpoint: CheckpointSection,
+    pub checkpoint: CheckpointConfig,
     pub health: HealthConfig,
     /// Behaviour cloning: `--algorithm bc`, and the stage that makes a policy where none is given.
     pub bc: BcSection,
@@ -47,15 +50,16 @@ impl Default for RunConfig {
             compat: Compat::Recommended,
             task: TaskSection::default(),
             model: ModelSection::default(),
-            sampling: SamplingSection::default(),
+            sampling: SamplingConfig { min_length: 48, ..SamplingConfig::default() },
+            rollout: RolloutSection::default(),
             algorithm: AlgorithmSection::default(),
             update: UpdateSection::default(),
             optimizer: OptimizerSection::default(),
             scheduler: SchedulerSection::default(),
-            kl: KlSection::default(),
+            kl: KlConfig::default(),
             reward: RewardSection::default(),
             evaluation: EvaluationSection::default(),
-            checkpoint: CheckpointSection::default(),
+            checkpoint: CheckpointConfig::default(),
             health: HealthConfig::default(),
             bc: BcSection::default(),
             reward_model: RewardModelSection::default(),
@@ -65,7 +69,7 @@ impl Default for RunConfig {
 
 /// A size preset for models made from scratch; it is one more layer between the task's presets and the user's file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum Size {
     /// No layer: the shapes of the `model` section, or of the checkpoint that is loaded.
     #[default]
@@ -82,7 +86,7 @@ pub enum Size {
 
 /// Where the published code and sound practice differ in what training does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum Compat {
     #[default]
     Recommended,

@@ -1,3 +1,8 @@
+use crate::rollout::ResponseMask;
+use burn_sppo::{
+    advantage::{AdvantageKind, Normalization},
+    loss::ReverseForm,
+};
 use serde::{Deserialize, Serialize};
 
 /// What is trained with which loss.
@@ -14,6 +19,7 @@ pub struct AlgorithmSection {
     pub form: ReverseForm,
     /// Clip range of the ratio (PPO and SPPO).
     pub clip_range: f64,
+    pub value_loss: ValueLossForm,
     /// Clip range of the value around its old prediction; `none`: no clipping.
     pub clip_range_vf: Option<f64>,
     /// Weight of the entropy loss.
@@ -25,9 +31,11 @@ pub struct AlgorithmSection {
     pub gamma: f64,
     pub gae_lambda: f64,
     /// Over which samples advantages are normalised.
-    pub advantage_norm: AdvantageNorm,
+    pub advantage_norm: Normalization,
     /// What becomes of an advantage after normalisation.
-    pub advantage_type: AdvantageType,
+    pub advantage_type: AdvantageKind,
+    /// Probability with which the sign of an advantage is flipped, as noise.
+    pub advantage_flip: f64,
     /// Which tokens of a response count.
     pub mask: ResponseMask,
 }
@@ -41,15 +49,17 @@ impl Default for AlgorithmSection {
             z: -1.0,
             form: ReverseForm::Rce,
             clip_range: 0.2,
+            value_loss: ValueLossForm::Max,
             clip_range_vf: Some(0.2),
             ent_coef: 0.0,
             vf_coef: 0.5,
             target_coef: 0.1,
             gamma: 0.99,
             gae_lambda: 0.95,
-            advantage_norm: AdvantageNorm::Rollout,
-            advantage_type: AdvantageType::Normal,
-            mask: ResponseMask::EndToken,
+            advantage_norm: Normalization::Rollout,
+            advantage_type: AdvantageKind::Normal,
+            advantage_flip: 0.0,
+            mask: ResponseMask::EosInclusive,
         }
     }
 }
@@ -98,46 +108,14 @@ impl AlgorithmName {
     }
 }
 
+/// Form of the value loss; its range is `clip_range_vf`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ReverseForm {
-    /// Reverse cross entropy.
-    Rce,
-    /// Mean absolute error.
-    Mae,
-    /// Every other action divided by its own old probability; needs the whole distribution.
-    PerActionRatio,
-    /// No division by the old probability.
-    Unnormalised,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AdvantageNorm {
-    None,
-    /// Over the tokens that count of each minibatch.
-    Minibatch,
-    /// Over the tokens that count of the whole rollout.
-    Rollout,
-    /// Over all tokens of each microbatch, padding included, as the reference implementation does.
-    AllTokens,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AdvantageType {
-    Normal,
-    /// Its sign alone.
-    One,
-    /// Rounded away from zero to a fifth of the extreme of its sign.
-    Discretized,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ResponseMask {
-    /// Up to and with the first end token.
-    EndToken,
-    /// Every token that is not the padding token; where padding and end are one token, the end does not count.
-    NotPadding,
+pub enum ValueLossForm {
+    /// Squared error of the prediction, not clipped.
+    Mse,
+    /// Squared error of the clipped prediction alone.
+    ClippedOnly,
+    /// Half the larger of both squared errors.
+    Max,
 }

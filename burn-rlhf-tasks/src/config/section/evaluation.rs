@@ -1,4 +1,4 @@
-use super::SamplingSection;
+use crate::{generate::SamplingConfig, task::Split};
 use serde::{Deserialize, Serialize};
 
 /// Measurements that are not trained on.
@@ -12,8 +12,8 @@ pub struct EvaluationSection {
     pub splits: Vec<Split>,
     /// Rows of a split that are used; `none`: all.
     pub rows: Option<usize>,
-    /// Rows generated at once.
-    pub batch: usize,
+    /// Rows generated together.
+    pub generation_rows: usize,
     /// Texts kept in `samples.jsonl` per evaluation.
     pub samples: usize,
     pub metrics: Vec<EvaluationMetric>,
@@ -21,7 +21,7 @@ pub struct EvaluationSection {
     pub perplexity_model: Option<String>,
     /// Window step of perplexities, in tokens.
     pub perplexity_stride: usize,
-    pub sampling: SamplingSection,
+    pub sampling: SamplingConfig,
 }
 
 impl Default for EvaluationSection {
@@ -31,26 +31,18 @@ impl Default for EvaluationSection {
             at_start: true,
             splits: vec![Split::Validation],
             rows: None,
-            batch: 100,
+            generation_rows: 100,
             samples: 8,
             metrics: EvaluationMetric::ALL.to_vec(),
             perplexity_model: None,
             perplexity_stride: 512,
-            sampling: SamplingSection::default(),
+            sampling: SamplingConfig { min_length: 48, ..SamplingConfig::default() },
         }
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Split {
-    Train,
-    Validation,
-    Test,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum EvaluationMetric {
     /// Mean score of the reward model.
     Reward,
@@ -71,20 +63,4 @@ pub enum EvaluationMetric {
 impl EvaluationMetric {
     pub const ALL: [Self; 7] =
         [Self::Reward, Self::Judge, Self::Label, Self::Perplexity, Self::OutputPerplexity, Self::Kl, Self::Distinct];
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CheckpointSection {
-    /// Iterations between two checkpoints; 0: only at the end and when interrupted.
-    pub every: u64,
-    /// Newest checkpoints kept.
-    pub keep: usize,
-    /// Keep a checkpoint of the best evaluation as well.
-    pub best: bool,
-}
-
-impl Default for CheckpointSection {
-    fn default() -> Self {
-        Self { every: 10, keep: 2, best: false }
-    }
 }

@@ -7,11 +7,9 @@ mod stage;
 mod task;
 mod update;
 
-pub use algorithm::{AdvantageNorm, AdvantageType, AlgorithmName, AlgorithmSection, ResponseMask, ReverseForm};
-pub use evaluation::{CheckpointSection, EvaluationMetric, EvaluationSection, Split};
-pub use model::{Critic, ModelSection, Precision, Reference, SamplingSection, ValueHead};
+pub use algorithm::{AlgorithmName, AlgorithmSection, ValueLossForm};
+pub use evaluation::{EvaluationMetric, EvaluationSection};
+pub use model::{ModelSection, Precision, Reference};
 pub use stage::{BcSection, RewardModelSection, RewardSection};
-pub use task::{Side, Target, TaskName, TaskSection};
-pub use update::{
-    KlController, KlSection, OptimizerName, OptimizerSection, SchedulerName, SchedulerSection, UpdateSection,
-};
+pub use task::{Target, TaskName, TaskSection};
+pub use update::{OptimizerName, OptimizerSection, RolloutSection, SchedulerName, SchedulerSection, UpdateSection};

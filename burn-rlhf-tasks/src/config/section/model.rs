@@ -1,3 +1,4 @@
+use crate::policy::CriticKind;
 use serde::{Deserialize, Serialize};
 
 /// The policy, its critic and its reference.
@@ -10,9 +11,9 @@ pub struct ModelSection {
     /// Make policy, tokenizer and reward model here even where the preset names checkpoints.
     pub from_scratch: bool,
     /// Where the critic's features come from.
-    pub critic: Critic,
-    /// The head on those features.
-    pub value_head: ValueHead,
+    pub critic: CriticKind,
+    /// A value head with one hidden layer instead of a linear one.
+    pub mlp_head: bool,
     /// How the frozen reference is kept.
     pub reference: Reference,
     /// Number format of matrix products; weights, losses and log-softmax stay f32.
@@ -32,8 +33,8 @@ impl Default for ModelSection {
             policy: None,
             tokenizer: None,
             from_scratch: false,
-            critic: Critic::Separate,
-            value_head: ValueHead::Linear,
+            critic: CriticKind::Separate,
+            mlp_head: false,
             reference: Reference::Copy,
             precision: Precision::F32,
             vocab_size: 4096,
@@ -46,24 +47,7 @@ impl Default for ModelSection {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Critic {
-    /// A second model that starts from the same weights.
-    Separate,
-    /// A head on the policy's own last hidden states.
-    SharedTrunk,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ValueHead {
-    Linear,
-    /// Two layers, twice as wide between them.
-    Mlp,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum Reference {
     /// A frozen copy of the starting policy.
     Copy,
@@ -74,31 +58,9 @@ pub enum Reference {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum Precision {
     F32,
     /// bf16 operands, f32 sums and f32 master weights.
     Bf16,
-}
-
-/// How responses are sampled.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SamplingSection {
-    /// `false`: always the most likely token.
-    pub do_sample: bool,
-    pub temperature: f64,
-    /// Keep only so many of the likeliest tokens; 0: all.
-    pub top_k: usize,
-    /// Keep the smallest set of tokens of at least this probability; 1: all.
-    pub top_p: f64,
-    /// The end token is impossible before so many new tokens.
-    pub min_length: usize,
-    /// Every response is padded to exactly this.
-    pub max_new_tokens: usize,
-}
-
-impl Default for SamplingSection {
-    fn default() -> Self {
-        Self { do_sample: true, temperature: 1.0, top_k: 50, top_p: 1.0, min_length: 48, max_new_tokens: 48 }
-    }
 }

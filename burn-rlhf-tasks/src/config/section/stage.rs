@@ -37,6 +37,8 @@ pub struct BcSection {
     /// End every text with the end token, so that the policy learns to stop.
     pub append_end_token: bool,
     pub max_grad_norm: Option<f64>,
+    /// Steps in which the learning rate rises from 0.
+    pub warmup: u64,
     pub optimizer: OptimizerSection,
     pub scheduler: SchedulerSection,
 }
@@ -52,6 +54,7 @@ impl Default for BcSection {
             response_only: false,
             append_end_token: true,
             max_grad_norm: Some(1.0),
+            warmup: 0,
             optimizer: OptimizerSection { learning_rate: 1e-3, ..OptimizerSection::default() },
             scheduler: SchedulerSection::default(),
         }
@@ -71,6 +74,8 @@ pub struct RewardModelSection {
     /// Also train a second classifier with another seed on the other half of the rows, used only as a judge.
     pub judge: bool,
     pub max_grad_norm: Option<f64>,
+    /// Steps in which the learning rate rises from 0.
+    pub warmup: u64,
     pub optimizer: OptimizerSection,
     pub scheduler: SchedulerSection,
     /// Shape, in the words of `config.json`.
@@ -90,6 +95,7 @@ impl Default for RewardModelSection {
             max_length: 128,
             judge: true,
             max_grad_norm: Some(1.0),
+            warmup: 0,
             optimizer: OptimizerSection { learning_rate: 5e-4, ..OptimizerSection::default() },
             scheduler: SchedulerSection::default(),
             n_layers: 2,

@@ -1,3 +1,4 @@
+use crate::rollout::TruncationSide;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -13,20 +14,20 @@ pub struct TaskSection {
     pub dataset: Option<String>,
     pub text_column: String,
     pub label_column: String,
-    /// Reviews of the built-in corpus, all splits together.
-    pub documents: usize,
     /// Seed of the corpus and of the split; `none`: the seed of the run.
     pub data_seed: Option<u64>,
-    /// Share of the training rows kept for training; the rest is the validation split.
+    /// Share of a data set's training rows that stays for training; the rest is the validation split.
     pub train_fraction: f64,
-    /// Rows of the test split that are used.
-    pub test_rows: usize,
+    /// Rows to train on, of a data set the first ones; `none`: all there are.
+    pub train_rows: Option<usize>,
+    pub validation_rows: Option<usize>,
+    pub test_rows: Option<usize>,
     /// Share of a text's words that becomes the prompt.
     pub prompt_fraction: f64,
     /// Longest prompt in tokens; prompts are padded to exactly this.
     pub max_prompt_length: usize,
     /// Which end of a prompt that is too long is cut off.
-    pub prompt_truncation: Side,
+    pub prompt_truncation: TruncationSide,
     /// What the target regularisation imitates.
     pub target: Target,
 }
@@ -40,13 +41,14 @@ impl Default for TaskSection {
             dataset: None,
             text_column: "text".into(),
             label_column: "label".into(),
-            documents: 40_000,
             data_seed: None,
             train_fraction: 0.8,
-            test_rows: 5_000,
+            train_rows: None,
+            validation_rows: None,
+            test_rows: Some(5_000),
             prompt_fraction: 0.5,
             max_prompt_length: 64,
-            prompt_truncation: Side::Left,
+            prompt_truncation: TruncationSide::Left,
             target: Target::Continuation,
         }
     }
@@ -73,16 +75,9 @@ impl TaskName {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Side {
-    Left,
-    Right,
-}
-
 /// The text that target regularisation pulls the policy towards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum Target {
     /// What really follows the prompt.
     Continuation,

@@ -23,6 +23,23 @@ impl Default for UpdateSection {
     }
 }
 
+/// How responses are made and scored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RolloutSection {
+    /// Rows generated together; `none`: all of an iteration.
+    pub generation_rows: Option<usize>,
+    /// Rows whose log-probabilities and values are computed together; `none`: the microbatch.
+    pub scoring_rows: Option<usize>,
+    /// Added to the reward of a response that does not end by itself.
+    pub missing_eos_reward: f64,
+}
+
+impl Default for RolloutSection {
+    fn default() -> Self {
+        Self { generation_rows: None, scoring_rows: None, missing_eos_reward: 0.0 }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OptimizerSection {
     pub name: OptimizerName,
@@ -68,41 +85,9 @@ impl Default for SchedulerSection {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum SchedulerName {
     Constant,
     Linear,
     Cosine,
-}
-
-/// The price of leaving the reference policy.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct KlSection {
-    pub controller: KlController,
-    /// Coefficient at the start.
-    pub coef: f64,
-    /// KL per response that an adaptive controller steers to; `none`: the coefficient stays.
-    pub target: Option<f64>,
-    /// Step size of `pid` and `ball`.
-    pub learning_rate: f64,
-}
-
-impl Default for KlSection {
-    fn default() -> Self {
-        Self { controller: KlController::Fixed, coef: 0.001, target: None, learning_rate: 0.01 }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum KlController {
-    Fixed,
-    /// Proportional to the relative error.
-    Proportional,
-    /// The same, scaled by a batch of 64 over a horizon of 750.
-    Scaled,
-    /// An Adam step on the coefficient.
-    Pid,
-    /// The same, never below zero.
-    Ball,
 }

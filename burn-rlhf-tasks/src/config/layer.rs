@@ -1,0 +1,214 @@
+//! Presets, a file and arguments, laid over each other.
+
+use super::nearest::nearest;
+use super::preset::{self, Preset};
+use super::reader::{Entry, FaultKind, LIST, TEXT, read};
+use super::{ConfigError, Origin, RunConfig};
+use std::fs;
+use std::path::PathBuf;
+use toml::{Table, Value};
+
+/// What a user says beyond the presets, in rising order of precedence.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Overrides {
+    /// A TOML file.
+    pub file: Option<PathBuf>,
+    /// Arguments of their own that stand for a key.
+    pub arguments: Vec<Argument>,
+    /// `section.key=value` each. A value that is not a TOML literal is text; a list may do without its brackets.
+    pub set: Vec<String>,
+}
+
+/// An argument that stands for a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Argument {
+    /// As it was written, for messages.
+    pub written: String,
+    /// `section.key`
+    pub key: String,
+    /// As after `--set`.
+    pub value: String,
+}
+
+impl Argument {
+    /// `--name value`, standing for `key`.
+    pub fn new(name: &str, key: &str, value: impl Into<String>) -> Self {
+        let value = value.into();
+        Self { written: format!("{name} {value}"), key: key.into(), value }
+    }
+}
+
+/// One table of values, and where it came from.
+#[derive(Clone, Debug)]
+struct Layer {
+    origin: Origin,
+    table: Table,
+    /// For a single value: its key, and the text it was read from.
+    raw: Option<(String, String)>,
+}
+
+impl RunConfig {
+    /// Lays defaults, presets and overrides over each other, checks every key and value, and that they fit together.
+    ///
+    /// The presets follow from what the overrides say of `task.name`, `algorithm.name`, `size` and `compat`.
+    ///
+    /// # Errors
+    ///
+    /// A [`ConfigError`] naming the key, where it was given and what it should be.
+    pub fn resolve(overrides: &Overrides) -> Result<Self, ConfigError> {
+        let mut user = Vec::new();
+        if let Some(path) = &overrides.file {
+            user.push(Layer::file(path.clone())?);
+        }
+        for Argument { written, key, value } in &overrides.arguments {
+            user.push(Layer::single(Origin::Argument(written.clone()), key, value)?);
+        }
+        for text in &overrides.set {
+            let origin = Origin::Set(text.clone());
+            match text.split_once('=') {
+                Some((key, value)) => user.push(Layer::single(origin, key.trim(), value.trim())?),
+                None => return Err(ConfigError::Assignment { origin }),
+            }
+        }
+        // The user's values say which task it is, the task's presets which size, unless the user says that too.
+        let config = stack(&[], &user)?;
+        let job = preset::of_job(config.task.name, config.algorithm.name);
+        let config = stack(&job, &user)?;
+        let shape = preset::of_shape(config.size, config.compat);
+        let config = stack(&[job, shape].concat(), &user)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Reads the configuration that was saved with a run; presets that have changed since have no part in it.
+    ///
+    /// # Errors
+    ///
+    /// A [`ConfigError`] naming the key and what it should be.
+    pub fn load(path: impl Into<PathBuf>) -> Result<Self, ConfigError> {
+        let config = stack(&[], &[Layer::file(path.into())?])?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Every key and its value, in order.
+    pub(super) fn entries(&self) -> Result<Vec<Entry>, ConfigError> {
+        if i64::try_from(self.seed).is_err() {
+            return Err(ConfigError::TooLarge { key: "seed".into(), value: self.seed });
+        }
+        let table = Value::try_from(self)
+            .map_err(|error| ConfigError::Syntax { origin: Origin::Defaults, message: error.to_string() })?;
+        let (_, entries) = read::<Self>(&table).map_err(|fault| explain(fault, &Origin::Defaults, &[]))?;
+        Ok(entries)
+    }
+}
+
+impl Layer {
+    fn file(path: PathBuf) -> Result<Self, ConfigError> {
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(source) => return Err(ConfigError::Unreadable { path, source }),
+        };
+        Self::parse(Origin::File(path), &text)
+    }
+
+    fn preset(preset: &Preset) -> Result<Self, ConfigError> {
+        Self::parse(Origin::Preset(preset.name), preset.text)
+    }
+
+    fn parse(origin: Origin, text: &str) -> Result<Self, ConfigError> {
+        match text.parse() {
+            Ok(table) => Ok(Self { origin, table, raw: None }),
+            Err(error) => Err(ConfigError::Syntax { origin, message: error.to_string().trim_end().to_string() }),
+        }
+    }
+
+    fn single(origin: Origin, key: &str, text: &str) -> Result<Self, ConfigError> {
+        if key.split('.').any(str::is_empty) {
+            return Err(ConfigError::Assignment { origin });
+        }
+        let value = text.parse().unwrap_or_else(|_| Value::from(text));
+        Ok(Self { origin, table: nest(key, value), raw: Some((key.into(), text.into())) })
+    }
+
+    /// The same, if its text can be understood as a value of the expected type after all.
+    fn reread(&self, key: &str, expected: &str) -> Option<Table> {
+        let (_, text) = self.raw.as_ref().filter(|(own, _)| own == key)?;
+        match expected {
+            TEXT => Some(nest(key, text.as_str().into())),
+            LIST => {
+                let items = text.trim_start_matches('[').trim_end_matches(']').split(',').map(str::trim);
+                let items = items.filter(|item| !item.is_empty()).map(|item| item.trim_matches('"').into());
+                Some(nest(key, Value::Array(items.collect())))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn nest(key: &str, value: Value) -> Table {
+    let mut parts = key.rsplit('.');
+    let last = parts.next().unwrap_or(key);
+    let innermost = Table::from_iter([(last.to_string(), value)]);
+    parts.fold(innermost, |table, part| Table::from_iter([(part.to_string(), Value::Table(table))]))
+}
+
+/// Lays presets and the user's layers over the defaults. Checks after each layer, so that whatever is wrong is the fault
+/// of that layer.
+fn stack(presets: &[&Preset], user: &[Layer]) -> Result<RunConfig, ConfigError> {
+    let defaults = RunConfig::default();
+    let known = defaults.entries()?;
+    let mut config = defaults;
+    let mut table = Table::new();
+    for (key, value) in &known {
+        merge(&mut table, nest(key, value.clone()));
+    }
+    let presets = presets.iter().map(|preset| Layer::preset(preset)).collect::<Result<Vec<_>, _>>()?;
+    for layer in presets.iter().chain(user) {
+        let mut merged = table.clone();
+        merge(&mut merged, layer.table.clone());
+        let mut result = read(&Value::Table(merged.clone()));
+        if let Err(fault) = &result
+            && let FaultKind::Type { expected, .. } = fault.kind
+            && let Some(reread) = layer.reread(&fault.key, expected)
+        {
+            merged = table.clone();
+            merge(&mut merged, reread);
+            result = read(&Value::Table(merged.clone()));
+        }
+        let (read, _) = result.map_err(|fault| explain(fault, &layer.origin, &known))?;
+        (config, table) = (read, merged);
+    }
+    Ok(config)
+}
+
+fn merge(base: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (base.get_mut(&key), value) {
+            (Some(Value::Table(base)), Value::Table(over)) => merge(base, over),
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
+    }
+}
+
+fn explain(fault: super::reader::Fault, origin: &Origin, known_keys: &[Entry]) -> ConfigError {
+    let (key, origin) = (fault.key, origin.clone());
+    match fault.kind {
+        FaultKind::Key { known } => {
+            let nearest = nearest(&key, known_keys.iter().map(|(key, _)| key.as_str())).map(str::to_string);
+            let section = key.rsplit_once('.').map_or(String::new(), |(section, _)| format!("{section}."));
+            let known = known.iter().map(|field| format!("{section}{field}")).collect();
+            ConfigError::UnknownKey { key, origin, nearest, known }
+        }
+        FaultKind::Type { expected, found } => ConfigError::Type { key, origin, expected, found },
+        FaultKind::Choice { value, known } => {
+            let nearest = nearest(&value, known.iter().copied()).map(str::to_string);
+            let known = known.iter().map(|name| name.to_string()).collect();
+            ConfigError::Choice { key, origin, value, nearest, known }
+        }
+        FaultKind::Missing => ConfigError::Missing { key, origin },
+        FaultKind::Other(message) => ConfigError::Invalid { key, origin, message },
+    }
+}
