@@ -27,6 +27,12 @@ mod value;
 
 #[cfg(test)]
 mod golden_tests;
+#[cfg(test)]
+mod identity_tests;
+#[cfg(test)]
+mod stability_tests;
+#[cfg(test)]
+mod worked_tests;
 
 pub use clipped_surrogate::{ClippedSurrogateLoss, ClippedSurrogateLossConfig, LOG_RATIO_BOUND, clip_fraction};
 pub use entropy::entropy_loss;

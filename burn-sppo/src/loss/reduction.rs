@@ -55,6 +55,21 @@ impl Reduction {
         }
     }
 
+    /// `rows` with 0 in the rows of samples that do not count.
+    ///
+    /// # Shapes
+    /// - rows: `[N, K]`
+    /// - output: `[N, K]`
+    pub fn keep_rows(&self, rows: Tensor<2>) -> Tensor<2> {
+        match &self.ignored {
+            Some(ignored) => {
+                let shape = rows.dims();
+                rows.mask_fill(ignored.clone().unsqueeze_dim::<2>(1).expand(shape), 0.0)
+            }
+            None => rows,
+        }
+    }
+
     /// `flags` with `false` in the place of samples that do not count.
     ///
     /// # Shapes

@@ -61,7 +61,7 @@ pub(crate) fn on_policy(samples: &PolicySamples, symmetry: &Symmetry) -> Result<
         ReverseForm::Mae => advantage * (other() - probability()),
         ReverseForm::PerActionRatio => {
             let new = require(&samples.full_log_prob, symmetry.form, "the log-probabilities of all actions")?;
-            let old = samples.old_full_log_prob.clone().unwrap_or_else(|| new.clone().detach());
+            let old = new.clone().detach();
             advantage * -symmetry.z * other_ratios(samples, new, old, symmetry.form)?
         }
     })

@@ -66,8 +66,8 @@ impl PolicySamples {
         self.log_prob = reduction.keep(at_least_f32(self.log_prob));
         self.old_log_prob = reduction.keep(at_least_f32(self.old_log_prob.detach()));
         self.advantage = reduction.keep(at_least_f32(self.advantage.detach()));
-        self.full_log_prob = self.full_log_prob.map(at_least_f32);
-        self.old_full_log_prob = self.old_full_log_prob.map(|x| at_least_f32(x.detach()));
+        self.full_log_prob = self.full_log_prob.map(|x| reduction.keep_rows(at_least_f32(x)));
+        self.old_full_log_prob = self.old_full_log_prob.map(|x| reduction.keep_rows(at_least_f32(x.detach())));
         Ok(self)
     }
 }
