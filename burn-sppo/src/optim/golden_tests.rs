@@ -100,5 +100,6 @@ fn golden_optim() {
         }
         case.check_f32("grad_norm", &norms);
         case.check_f32("clip_scale", &factors);
+        case.assert_all_compared(&[]);
     }
 }

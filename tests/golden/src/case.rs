@@ -1,3 +1,6 @@
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
 use serde_json::Value;
 
 use crate::Tolerance;
@@ -14,7 +17,7 @@ impl Fixture {
             return Err(format!("schema {} where 1 was expected", file["schema"]));
         }
         let cases = file["cases"].as_array().ok_or("no list of cases")?;
-        Ok(Self { cases: cases.iter().cloned().map(Case).collect() })
+        Ok(Self { cases: cases.iter().cloned().map(Case::new).collect() })
     }
 
     /// All cases, in file order.
@@ -24,32 +27,44 @@ impl Fixture {
     }
 
     /// The cases whose input `key` equals `value`, for files that hold several kinds.
-    pub fn cases_of<'a>(&'a self, key: &'a str, value: &'a str) -> impl Iterator<Item = &'a Case> {
-        self.cases().iter().filter(move |case| case.input(key) == value)
+    ///
+    /// # Panics
+    /// If there is none: a test over them would pass without having compared anything.
+    pub fn cases_of(&self, key: &str, value: &str) -> impl Iterator<Item = &Case> {
+        let cases: Vec<&Case> = self.cases().iter().filter(|case| case.input(key) == value).collect();
+        assert!(!cases.is_empty(), "the fixture lists no case where {key} is {value}");
+        cases.into_iter()
     }
 }
 
 /// One case: inputs, expected outputs and their tolerances.
-pub struct Case(Value);
+pub struct Case {
+    case: Value,
+    compared: Mutex<BTreeSet<String>>,
+}
 
 impl Case {
+    fn new(case: Value) -> Self {
+        Self { case, compared: Mutex::default() }
+    }
+
     pub fn name(&self) -> &str {
-        self.0["name"].as_str().expect("a case has a name")
+        self.case["name"].as_str().expect("a case has a name")
     }
 
     /// The input at `key`; dots descend (`settings.alpha`). `Null` where there is none.
     pub fn input(&self, key: &str) -> &Value {
-        descend(&self.0["inputs"], key)
+        descend(&self.case["inputs"], key)
     }
 
     /// The expected output at `key`; dots descend. `Null` where there is none.
     pub fn expected(&self, key: &str) -> &Value {
-        descend(&self.0["expected"], key)
+        descend(&self.case["expected"], key)
     }
 
     /// The rule for the expected key: that of its last part, else the default.
     pub fn tolerance(&self, key: &str) -> Tolerance {
-        let rules = &self.0["tolerance"];
+        let rules = &self.case["tolerance"];
         let last = key.rsplit('.').next().unwrap_or(key);
         Tolerance::parse(rules.get(key).or(rules.get(last)).unwrap_or(&rules["default"]))
     }
@@ -59,11 +74,30 @@ impl Case {
     /// # Panics
     /// With the case, key, place and both numbers where they differ by more than the tolerance.
     pub fn check(&self, key: &str, got: &[f64]) {
+        let first = key.split('.').next().unwrap_or(key).to_owned();
+        self.compared.lock().expect("no other test failed within").insert(first);
         let want = numbers(self.expected(key));
         assert_eq!(want.len(), got.len(), "{}: {key} has the wrong length", self.name());
         if let Some(message) = self.tolerance(key).mismatch(&want, got) {
             panic!("{}: {key}: {message}", self.name());
         }
+    }
+
+    /// Checks that every expected number was compared, apart from those named in `except`: a test that skips what a
+    /// case does not list would otherwise not notice a misspelt key.
+    ///
+    /// # Panics
+    /// With the names of those that were not.
+    pub fn assert_all_compared(&self, except: &[&str]) {
+        let compared = self.compared.lock().expect("no other test failed within");
+        let expected = self.case["expected"].as_object().expect("a case has expected outputs");
+        let missed: Vec<&str> = expected
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(key, _)| key.as_str())
+            .filter(|key| !compared.contains(*key) && !except.contains(key))
+            .collect();
+        assert!(missed.is_empty(), "{}: never compared: {}", self.name(), missed.join(", "));
     }
 
     /// [`check`](Self::check) for f32 results.
