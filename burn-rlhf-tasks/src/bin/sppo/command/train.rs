@@ -91,10 +91,10 @@ fn from_rewards(
     let evaluation = Evaluation {
         split: "val".into(),
         prompts: source(validation)?,
-        sampling: config.evaluation.sampling.build(),
+        sampling: config.evaluation.sampling.clone(),
         every: config.evaluation.every,
         zero_shot: config.evaluation.at_start,
-        rows: config.evaluation.batch,
+        rows: config.evaluation.generation_rows,
         judges: stages.evaluation_judges(&judges)?,
     };
     let update = config.update().ok_or_else(|| Failure::usage("this algorithm has no update step"))?.init()?;
@@ -105,7 +105,7 @@ fn from_rewards(
         schedule: config.scheduler.build(config.iterations),
         rollout: config.rollout(),
         update,
-        kl: config.kl.build(),
+        kl: config.kl.clone(),
         health: config.health.clone(),
         exactness: Exactness::Single,
         seed: config.seed,

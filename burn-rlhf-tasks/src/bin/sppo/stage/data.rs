@@ -38,10 +38,10 @@ impl Stages<'_> {
         let task = &self.config.task;
         let config = BuiltinConfig::new()
             .with_seed(task.data_seed.unwrap_or(self.config.seed))
-            .with_train(task.documents)
-            .with_validation(1_000)
-            .with_test(1_000);
-        self.console.line(&format!("writing {} film reviews", task.documents));
+            .with_train(task.train_rows.unwrap_or(20_000))
+            .with_validation(task.validation_rows.unwrap_or(1_000))
+            .with_test(task.test_rows.unwrap_or(1_000));
+        self.console.line(&format!("writing {} film reviews", config.train));
         let fingerprint = Fingerprint::of("builtin", &(config.seed, config.train), &[])?;
         Ok(Data { splits: config.generate(), unlabelled: Vec::new(), fingerprint })
     }
@@ -57,7 +57,7 @@ impl Stages<'_> {
             .with_text_column(task.text_column.clone())
             .with_label_column(task.label_column.clone())
             .with_train_fraction(task.train_fraction)
-            .with_test_size(task.test_rows)
+            .with_test_size(task.test_rows.unwrap_or(usize::MAX))
             .with_prompt_fraction(task.prompt_fraction)
             .with_reference(match task.target {
                 Target::Continuation => Reference::Continuation,
