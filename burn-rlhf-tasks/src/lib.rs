@@ -3,6 +3,7 @@
 pub mod algorithm;
 pub mod config;
 pub mod generate;
+pub mod metric;
 pub mod model;
 pub mod policy;
 pub mod reward;

@@ -190,6 +190,32 @@ mod tests {
     }
 
     #[test]
+    fn a_pass_uses_no_prompt_twice_and_all_where_iterations_fill_it() {
+        for (len, count) in (1..=12).flat_map(|len| (1..=len).map(move |count| (len, count))) {
+            let source = source(len);
+            let streams = Streams::new(5);
+            let iterations = (len / count) as u64;
+            for pass in 0..3 {
+                let mut drawn: Vec<usize> = (1..=iterations)
+                    .flat_map(|iteration| source.draw(streams, pass * iterations + iteration, count))
+                    .collect();
+                drawn.sort_unstable();
+                drawn.dedup();
+                assert_eq!(drawn.len(), len - len % count, "{count} of {len}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_text_is_kept_on_one_side_and_its_beginning_on_the_other() {
+        let tokens = [1, 2, 3, 4];
+        for length in 0..=6 {
+            assert_eq!(TruncationSide::Left.truncate(&tokens, length), &tokens[4 - length.min(4)..]);
+            assert_eq!(TruncationSide::Right.truncate(&tokens, length), &tokens[..length.min(4)]);
+        }
+    }
+
+    #[test]
     fn more_prompts_than_there_are_take_several_passes() {
         let source = source(4);
         let drawn = source.draw(Streams::new(3), 1, 9);
