@@ -9,21 +9,24 @@ use crate::model::distilbert::DistilBertClassifier;
 pub struct LabelledRows {
     rows: Vec<(Vec<u32>, u8)>,
     length: usize,
+    first: Option<u32>,
     pad: u32,
 }
 
 impl LabelledRows {
     /// Texts as tokens with their labels. What is longer than `length` is seen in windows that are drawn anew at
-    /// every visit, so that the classifier can judge any part of a text.
-    pub fn new(rows: Vec<(Vec<u32>, u8)>, length: usize, pad: u32) -> Self {
-        Self { rows: rows.into_iter().filter(|(tokens, _)| !tokens.is_empty()).collect(), length, pad }
+    /// every visit, so that the classifier can judge any part of a text. `first`, if given, comes before each.
+    pub fn new(rows: Vec<(Vec<u32>, u8)>, length: usize, first: Option<u32>, pad: u32) -> Self {
+        let length = length.saturating_sub(usize::from(first.is_some())).max(1);
+        Self { rows: rows.into_iter().filter(|(tokens, _)| !tokens.is_empty()).collect(), length, first, pad }
     }
 
-    fn window(&self, row: usize, stream: Option<&mut Stream>) -> &[u32] {
+    fn window(&self, row: usize, stream: Option<&mut Stream>) -> Vec<u32> {
         let tokens = &self.rows[row].0;
         let spare = tokens.len().saturating_sub(self.length);
         let start = stream.map_or(0, |stream| if spare > 0 { stream.random_range(0..=spare) } else { 0 });
-        &tokens[start..tokens.len().min(start + self.length)]
+        let window = &tokens[start..tokens.len().min(start + self.length)];
+        self.first.into_iter().chain(window.iter().copied()).collect()
     }
 
     fn labels(&self, rows: &[usize], device: &Device) -> Tensor<2, Int> {
@@ -33,7 +36,7 @@ impl LabelledRows {
 }
 
 /// Rows of tokens padded on the right, with their mask, both `[B, T]`.
-pub(crate) fn pad_right(rows: &[&[u32]], pad: u32, device: &Device) -> (Tensor<2, Int>, Tensor<2, Bool>) {
+pub(crate) fn pad_right(rows: &[Vec<u32>], pad: u32, device: &Device) -> (Tensor<2, Int>, Tensor<2, Bool>) {
     let width = rows.iter().map(|row| row.len()).max().unwrap_or(0);
     let tokens: Vec<i64> = rows
         .iter()
@@ -55,7 +58,7 @@ impl SupervisedSource<DistilBertClassifier> for LabelledRows {
     }
 
     fn loss(&self, model: &DistilBertClassifier, rows: &[usize], stream: &mut Stream, device: &Device) -> Tensor<1> {
-        let windows: Vec<&[u32]> = rows.iter().map(|&row| self.window(row, Some(&mut *stream))).collect();
+        let windows: Vec<Vec<u32>> = rows.iter().map(|&row| self.window(row, Some(&mut *stream))).collect();
         let (tokens, mask) = pad_right(&windows, self.pad, device);
         let log_prob = log_softmax(model.forward(tokens, mask), 1);
         log_prob.gather(1, self.labels(rows, device)).sum().neg()
@@ -68,7 +71,7 @@ pub fn accuracy(model: &DistilBertClassifier, texts: &LabelledRows, batch: usize
     let right: f64 = rows
         .chunks(batch.max(1))
         .map(|rows| {
-            let windows: Vec<&[u32]> = rows.iter().map(|&row| texts.window(row, None)).collect();
+            let windows: Vec<Vec<u32>> = rows.iter().map(|&row| texts.window(row, None)).collect();
             let (tokens, mask) = pad_right(&windows, texts.pad, device);
             let found = model.forward(tokens, mask).argmax(1);
             found.equal(texts.labels(rows, device)).int().sum().into_scalar::<f64>()

@@ -83,7 +83,7 @@ impl ClassifierReward {
                     ids => ids.to_vec(),
                 })
                 .collect();
-            let (tokens, mask) = pad_right(&ids.iter().map(Vec::as_slice).collect::<Vec<_>>(), pad, &self.device);
+            let (tokens, mask) = pad_right(&ids, pad, &self.device);
             let probabilities = softmax(self.model.forward(tokens, mask), 1);
             let [count, _] = probabilities.dims();
             let column = probabilities.slice([0..count, self.label..self.label + 1]).into_data();

@@ -16,6 +16,7 @@ pub use train::train_byte_level_bpe;
 
 use std::path::Path;
 
+use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::utils::padding::{PaddingDirection, PaddingParams, PaddingStrategy, pad_encodings};
 use tokenizers::utils::truncation::{TruncationDirection, TruncationParams, TruncationStrategy, truncate_encodings};
 use tokenizers::{EncodeInput, PostProcessor, PostProcessorWrapper};
@@ -88,6 +89,32 @@ impl Tokenizer {
         tokenizer.with_post_processor(None::<PostProcessorWrapper>);
         let largest_id = tokenizer.get_vocab(true).into_values().max().unwrap_or(0);
         Ok(Self { text: tokenizer, post_processor, specials, largest_id })
+    }
+
+    /// The same tokenizer, putting `token` before every text that is encoded with its special tokens: a classifier
+    /// reads its verdict off the first token.
+    ///
+    /// # Errors
+    /// If the vocabulary lacks the token.
+    pub fn starting_with(mut self, token: &str) -> Result<Self, TokenizerError> {
+        let id = self.token_to_id(token).ok_or_else(|| TokenizerError::Encode {
+            message: format!("{token} is not in the vocabulary, so no text can start with it"),
+        })?;
+        let template = TemplateProcessing::builder()
+            .try_single(format!("{token} $A"))
+            .and_then(|builder| builder.try_pair(format!("{token} $A $B:1")))
+            .map_err(|message| TokenizerError::Encode { message })?
+            .special_tokens(vec![(token, id)])
+            .build()
+            .map_err(|error| TokenizerError::Encode { message: error.to_string() })?;
+        self.post_processor = Some(PostProcessorWrapper::Template(template));
+        Ok(self)
+    }
+
+    /// The token that every text starts with, if any.
+    pub fn first_id(&self) -> Result<Option<u32>, TokenizerError> {
+        let options = EncodeOptions { special_tokens: true, ..EncodeOptions::default() };
+        Ok(self.ids("", &options)?.first().copied())
     }
 
     /// Encodes one text. Offsets count characters of the text.

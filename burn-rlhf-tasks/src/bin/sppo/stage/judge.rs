@@ -15,7 +15,7 @@ use burn_sppo::run::{Purpose, Streams};
 
 use super::{
     Data, Fingerprint, Stages, Stored, is_finished,
-    tokenizer::{encode_all, texts},
+    tokenizer::{END, encode_all, texts},
 };
 use crate::failure::Failure;
 
@@ -47,6 +47,7 @@ impl Stages<'_> {
             let tokenizer = Tokenizer::from_folder(&folder)?;
             return Ok(Judges { reward: Stored { model, tokenizer, folder }, other: None });
         }
+        let tokenizer = &tokenizer.clone().starting_with(END)?;
         let reward = self.classifier(data, tokenizer, Half::First)?;
         let other =
             if self.config.reward_model.judge { Some(self.classifier(data, tokenizer, Half::Second)?) } else { None };
@@ -55,7 +56,7 @@ impl Stages<'_> {
 
     /// The reward model alone.
     pub fn reward_model(&self, data: &Data, tokenizer: &Tokenizer) -> Result<Stored<DistilBertClassifier>, Failure> {
-        self.classifier(data, tokenizer, Half::First)
+        self.classifier(data, &tokenizer.clone().starting_with(END)?, Half::First)
     }
 
     /// A classifier as a reward.
@@ -144,7 +145,8 @@ impl Stages<'_> {
             .zip(samples)
             .filter_map(|(tokens, sample)| sample.label.map(|label| (tokens, label)))
             .collect();
-        Ok(LabelledRows::new(rows, self.config.reward_model.max_length, tokenizer.pad_id()?))
+        let first = tokenizer.first_id()?;
+        Ok(LabelledRows::new(rows, self.config.reward_model.max_length, first, tokenizer.pad_id()?))
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Data, Fingerprint, Stages, is_finished};
 use crate::failure::Failure;
 
 /// Ends texts and fills rows, as with GPT-2.
-const END: &str = "<|endoftext|>";
+pub const END: &str = "<|endoftext|>";
 /// Texts that a tokenizer is trained on; more change it little.
 const TEXTS: usize = 20_000;
 
