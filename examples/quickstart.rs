@@ -75,22 +75,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         Ok(responses.iter().map(|response| share(&response.response)).collect::<Vec<f32>>())
     };
-    let result = RlhfTraining::without_directory(prompts, decoder)
-        .reward(vowels)
-        .observer(Printer)
-        .num_iterations(30)
-        .launch(RlhfLearner {
-            policy,
-            optimizer: AdamWConfig::new().with_weight_decay(0.0).init(),
-            learning_rate: 3e-3,
-            schedule: LearningRateSchedule::Constant,
-            rollout,
-            update,
-            kl: KlConfig { coef: 0.0, ..KlConfig::default() },
-            health: HealthConfig::default(),
-            exactness: Exactness::Single,
-            seed: 7,
-        })?;
+    let result =
+        RlhfTraining::without_directory(prompts, decoder).reward(vowels).observer(Printer).num_iterations(30).launch(
+            RlhfLearner {
+                policy,
+                optimizer: AdamWConfig::new().with_weight_decay(0.0).init(),
+                learning_rate: 3e-3,
+                schedule: LearningRateSchedule::Constant,
+                rollout,
+                update,
+                kl: KlConfig { coef: 0.0, ..KlConfig::default() },
+                health: HealthConfig::default(),
+                exactness: Exactness::Single,
+                seed: 7,
+            },
+        )?;
     println!("the trained model has {} parameters", result.model.num_params());
     Ok(())
 }

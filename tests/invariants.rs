@@ -147,7 +147,8 @@ fn symmetric_ppo_coincides_with_ppo_of_the_matched_coefficient() {
     let symmetric = launch(&Setting::default()).unwrap();
     let matched = PolicyLossConfig::new(Algorithm::Ppo).with_coefficient(0.9);
     let matched = launch(&Setting { loss: matched, ..Setting::default() }).unwrap();
-    let same = ["rollout_buffer/rewards", "rollout_buffer/kl_div", "ppo/value_loss", "ppo/approx_kl", "ppo/gradient_norm"];
+    let same =
+        ["rollout_buffer/rewards", "rollout_buffer/kl_div", "ppo/value_loss", "ppo/approx_kl", "ppo/gradient_norm"];
     let pick = |result: &RlhfResult<LanguageActorCritic>| -> Vec<(&'static str, f64)> {
         numbers(result).into_iter().filter(|(name, _)| same.contains(name)).collect()
     };

@@ -2,6 +2,7 @@ use std::process::ExitCode;
 
 use burn_rlhf_tasks::{
     algorithm::SupervisedError,
+    config::ConfigError,
     model::{ModelError, hub::HubError, tokenizer::TokenizerError},
     reward::ClassifierError,
     rollout::PromptError,
@@ -56,6 +57,12 @@ macro_rules! failed {
 }
 
 failed!(ModelError, HubError, TokenizerError, DataError, SupervisedError, RunError, std::io::Error);
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::usage(error)
+    }
+}
 
 impl From<ClassifierError> for Failure {
     fn from(error: ClassifierError) -> Self {

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use burn::{module::Module, train::Interrupter};
 use burn_rlhf_tasks::{
-    config::{AlgorithmName, RunConfig},
+    config::{AlgorithmName, Argument, Overrides, RunConfig},
     model::{export::export_gpt2, gpt2::Gpt2Config, load::read_gpt2_config, tokenizer::EncodeOptions},
     policy::LanguageActorCritic,
     rollout::{PromptSource, TextDecoder},
@@ -28,6 +28,9 @@ const STAGES: &str = "stages";
 pub fn run(arguments: TrainArguments) -> Result<(), Failure> {
     let console = Console::new(arguments.quiet);
     let config = configuration(&arguments)?;
+    if arguments.dry_run {
+        return print_plan(&config, &console);
+    }
     let (backend, device) = device::select(&arguments.device)?;
     console.line(&format!("{} on {} with {backend}", config.algorithm.name.as_str(), config.task.name.as_str()));
     let interrupter = interrupter()?;
@@ -111,7 +114,7 @@ fn from_rewards(
         seed: config.seed,
     };
     let directory = run_directory(arguments, config)?;
-    let text = toml::to_string(config).map_err(Failure::failed)?;
+    let text = config.to_toml()?;
     let mut training = RlhfTraining::new(&directory, source(data.splits.train.clone())?, decoder)
         .reward(stages.as_reward(&judges.reward)?)
         .observer(console)
@@ -152,24 +155,86 @@ fn run_directory(arguments: &TrainArguments, config: &RunConfig) -> Result<PathB
     Ok(arguments.output.join(config.task.name.as_str()).join(now))
 }
 
-/// The configuration that the arguments ask for.
+/// The configuration that the arguments ask for, or that of the run that goes on.
 fn configuration(arguments: &TrainArguments) -> Result<RunConfig, Failure> {
-    let mut table = toml::Table::try_from(RunConfig::default()).map_err(Failure::failed)?;
-    let mut sets = arguments.sets.clone();
-    sets.insert(0, format!("algorithm.name=\"{}\"", arguments.algorithm));
-    sets.insert(0, format!("task.name=\"{}\"", arguments.task));
-    for set in &sets {
-        let (key, value) = set.split_once('=').ok_or_else(|| Failure::usage(format!("--set {set}: no `=`")))?;
-        let value: toml::Table = toml::from_str(&format!("v = {value}")).map_err(Failure::usage)?;
-        let mut place = &mut table;
-        let mut keys: Vec<&str> = key.split('.').collect();
-        let last = keys.pop().unwrap_or_default();
-        for key in keys {
-            place = place.get_mut(key).and_then(|v| v.as_table_mut()).ok_or_else(|| Failure::usage(key))?;
-        }
-        place.insert(last.into(), value["v"].clone());
+    match &arguments.resume {
+        None => Ok(RunConfig::resolve(&overrides(arguments))?),
+        Some(run) => resumed_configuration(arguments, run),
     }
-    table.try_into().map_err(Failure::usage)
+}
+
+fn overrides(arguments: &TrainArguments) -> Overrides {
+    let mut list = vec![
+        Argument::new("", "task.name", arguments.task.clone()),
+        Argument::new("--algorithm", "algorithm.name", arguments.algorithm.clone()),
+    ];
+    let paths = [("--data", "task.data", arguments.data.as_ref().map(|path| path.display().to_string()))];
+    let names = [
+        ("--text-column", "task.text_column", arguments.text_column.clone()),
+        ("--label-column", "task.label_column", arguments.label_column.clone()),
+        ("--seed", "seed", arguments.seed.map(|seed| seed.to_string())),
+    ];
+    for (name, key, value) in paths.into_iter().chain(names) {
+        list.extend(value.map(|value| Argument::new(name, key, value)));
+    }
+    if arguments.from_scratch {
+        list.push(Argument::new("--from-scratch", "model.from_scratch", "true"));
+    }
+    Overrides { file: arguments.config.clone(), arguments: list, set: arguments.sets.clone() }
+}
+
+/// What may change when a run goes on: how long it takes and what is measured, not what it computes.
+const MAY_CHANGE: [&str; 3] = ["iterations", "evaluation.", "checkpoint."];
+
+fn resumed_configuration(arguments: &TrainArguments, run: &Path) -> Result<RunConfig, Failure> {
+    let file = run.join("config.toml");
+    if !file.is_file() {
+        return Err(Failure::usage(format!("{} is no run: it holds no config.toml", run.display())));
+    }
+    let saved = RunConfig::load(&file)?;
+    if arguments.sets.is_empty() {
+        return Ok(saved);
+    }
+    let wanted = Overrides { file: Some(file), set: arguments.sets.clone(), ..Overrides::default() };
+    let config = RunConfig::resolve(&wanted)?;
+    let forbidden: Vec<String> = saved
+        .changes(&config)?
+        .into_iter()
+        .filter(|change| !MAY_CHANGE.iter().any(|key| change.key.starts_with(key)))
+        .map(|change| change.to_string())
+        .collect();
+    match forbidden.is_empty() {
+        true => Ok(config),
+        false => Err(Failure::usage(format!(
+            "a run cannot go on with another configuration ({}): start a new one without --resume",
+            forbidden.join("; ")
+        ))),
+    }
+}
+
+/// Prints the resolved configuration, the batch arithmetic and an estimate of memory.
+fn print_plan(config: &RunConfig, console: &Console) -> Result<(), Failure> {
+    console.result(&config.to_toml()?);
+    console.result(&config.batch_arithmetic());
+    let model = config.model.gpt2(config.model.vocab_size);
+    let block = 12 * model.n_embd * model.n_embd;
+    let trunk = (model.vocab_size + model.n_positions) * model.n_embd + model.n_layer * block;
+    let length = config.task.max_prompt_length + config.sampling.max_new_tokens;
+    let tokens = config.update.microbatch * length;
+    // Policy and critic with gradients and two moments each, the reference, and what backward needs of each token.
+    let weights = (2 * 4 + 1) * trunk;
+    let activations = 2 * tokens * model.n_layer * 18 * model.n_embd
+        + config.update.microbatch * config.sampling.max_new_tokens * model.vocab_size;
+    if config.model.from_scratch {
+        console.result(&format!(
+            "about {:.0} MB for weights, gradients and optimiser, {:.0} MB for one forward and backward pass",
+            4.0 * weights as f64 / 1e6,
+            4.0 * activations as f64 / 1e6
+        ));
+    } else {
+        console.result("memory: about nine times the policy's file, and the activations of one microbatch");
+    }
+    Ok(())
 }
 
 /// Stops training between two steps at the first Ctrl-C; at the second the program ends at once.
