@@ -89,3 +89,49 @@ pub(crate) fn entropy_of<const D: usize>(log_prob: Tensor<D>) -> Tensor<D> {
     let finite = log_prob.clone().mask_fill(impossible, 0.0);
     (log_prob.exp() * finite).sum_dim(D - 1).neg()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::distribution::{Categorical, MultiCategorical};
+
+    /// Any action of which there is a continuum.
+    struct Continuous;
+
+    impl Distribution for Continuous {
+        type Actions = Tensor<1>;
+
+        const NAME: &'static str = "continuous";
+        const HAS_OTHER: bool = false;
+
+        fn log_prob(&self, actions: Tensor<1>) -> Tensor<1> {
+            actions.square().neg()
+        }
+
+        fn entropy(&self) -> Option<Tensor<1>> {
+            None
+        }
+
+        fn mode(&self) -> Tensor<1> {
+            Tensor::zeros([1], &Device::flex())
+        }
+
+        fn sample<R: Rng>(&self, _streams: &mut [R]) -> Result<Tensor<1>, DistributionError> {
+            Ok(self.mode())
+        }
+    }
+
+    #[test]
+    fn symmetric_algorithms_refuse_actions_without_other_ones() {
+        let refused = DistributionError::NoOtherProbability { distribution: "continuous" };
+        for algorithm in Algorithm::ALL {
+            let expected = if algorithm.is_symmetric() { Err(refused.clone()) } else { Ok(()) };
+            assert_eq!(Continuous::check_algorithm(algorithm), expected);
+            assert_eq!(Categorical::check_algorithm(algorithm), Ok(()));
+            assert_eq!(MultiCategorical::check_algorithm(algorithm), Ok(()));
+        }
+        assert_eq!(Continuous.other_prob(Continuous.mode()).unwrap_err(), refused);
+        let unlisted = DistributionError::NotEnumerable { distribution: "continuous" };
+        assert_eq!(Continuous.full_log_prob().unwrap_err(), unlisted);
+    }
+}

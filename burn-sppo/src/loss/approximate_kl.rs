@@ -49,3 +49,15 @@ pub fn k3(log_ratio: Tensor<1>, reduction: &Reduction) -> Tensor<1> {
 pub fn exceeds_target(approximate_kl: f64, target_kl: Option<f64>) -> bool {
     target_kl.is_some_and(|target| approximate_kl > TOLERANCE * target)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_update_stops_above_one_and_a_half_times_the_target() {
+        assert!(!exceeds_target(0.0149, Some(0.01)));
+        assert!(exceeds_target(0.0151, Some(0.01)));
+        assert!(!exceeds_target(1e9, None));
+    }
+}

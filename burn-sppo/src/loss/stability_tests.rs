@@ -70,8 +70,8 @@ fn whole_distributions_at_padding_reach_neither_value_nor_gradient() {
         let form = ReverseForm::PerActionRatio;
         let config = PolicyLossConfig::new(algorithm).with_symmetry(Symmetry { form, ..Symmetry::default() });
         let of = |padding: f32| {
-            let all = Tensor::<2>::from_data([[-0.5, -0.9], [padding, -0.9]], &device()).require_grad();
-            let old = Tensor::<2>::from_data([[-0.6, -0.8], [-0.6, padding]], &device());
+            let all = Tensor::<2>::from_data([[-0.5, -0.9], [padding; 2]], &device()).require_grad();
+            let old = Tensor::<2>::from_data([[-0.6, -0.8], [padding; 2]], &device());
             let samples = PolicySamples::new(vector(&[-0.5, -0.5]), vector(&[-0.6, -0.6]), vector(&[1.0, 1.0]))
                 .with_distribution(all.clone(), old, Tensor::from_data([0, 0], &device()));
             let output = config.init().unwrap().forward(samples, &Reduction::masked(mask.clone(), 1)).unwrap();
