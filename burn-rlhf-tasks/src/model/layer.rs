@@ -5,10 +5,10 @@ use burn::{
     tensor::Tensor,
 };
 
-use super::kernel;
+use super::kernel::{self, Compute};
 
-pub(super) fn linear(layer: &Linear, x: Tensor<2>) -> Tensor<2> {
-    kernel::linear(x, layer.weight.val(), layer.bias.as_ref().map(|bias| bias.val()))
+pub(super) fn linear(layer: &Linear, x: Tensor<2>, compute: &Compute) -> Tensor<2> {
+    compute.linear(x, layer.weight.val(), layer.bias.as_ref().map(|bias| bias.val()))
 }
 
 /// The epsilon is given beside the layer because the layer keeps its own to itself.

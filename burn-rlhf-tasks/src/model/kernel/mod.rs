@@ -6,34 +6,18 @@
 //! builds one weight gradient for each batch entry.
 
 mod attention;
+mod compute;
 #[cfg(feature = "flex")]
 mod flex;
 mod plain;
 
 pub use attention::{AttentionMask, attention, self_attention};
+pub use compute::{Compute, Precision};
 
 #[cfg(feature = "flex")]
 use flex::operation::{is_f32_on_flex, run};
 
-use burn::tensor::{Int, Tensor};
-
-/// `x · weight + bias`.
-///
-/// # Shapes
-/// - x: `[N, in]`
-/// - weight: `[in, out]`
-/// - bias: `[out]`
-/// - output: `[N, out]`
-pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
-    #[cfg(feature = "flex")]
-    if is_f32_on_flex(&x) && is_f32_on_flex(&weight) && bias.as_ref().is_none_or(is_f32_on_flex) {
-        return match bias {
-            Some(bias) => run(flex::linear::Linear, [x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()]),
-            None => run(flex::linear::LinearWithoutBias, [x.into_dispatch(), weight.into_dispatch()]),
-        };
-    }
-    plain::linear(x, weight, bias)
-}
+use burn::tensor::Tensor;
 
 /// Layer normalisation of each row, with the biased variance (<https://arxiv.org/abs/1607.06450>).
 ///
@@ -67,36 +51,12 @@ pub fn gelu(x: Tensor<2>) -> Tensor<2> {
     plain::gelu(x)
 }
 
-/// What [`token_log_prob`] says of each row.
+/// What [`Compute::token_log_prob`] says of each row.
 pub struct TokenLogProb {
     /// Log-probability of the target, `[N]`, f32.
     pub log_prob: Tensor<1>,
     /// Entropy of the whole distribution, `[N]`, f32; `None` unless asked for.
     pub entropy: Option<Tensor<1>>,
-}
-
-/// Log-probabilities of `targets` under a softmax, in f32, over the whole vocabulary with a tied output layer.
-///
-/// # Shapes
-/// - hidden: `[N, H]`
-/// - vocabulary: `[V, H]`
-/// - targets: `[N]`, each below V
-pub fn token_log_prob(
-    hidden: Tensor<2>,
-    vocabulary: Tensor<2>,
-    targets: Tensor<1, Int>,
-    want_entropy: bool,
-) -> TokenLogProb {
-    #[cfg(feature = "flex")]
-    if is_f32_on_flex(&hidden) && is_f32_on_flex(&vocabulary) {
-        let targets = targets.into_data().iter::<i64>().map(|target| target as usize).collect();
-        let operation = flex::token_log_prob::TokenLogProb { targets: std::sync::Arc::new(targets), want_entropy };
-        let output: Tensor<2> = run(operation, [hidden.into_dispatch(), vocabulary.into_dispatch()]);
-        let [_, rows] = output.dims();
-        let part = |row: usize| output.clone().slice([row..row + 1, 0..rows]).reshape([rows]);
-        return TokenLogProb { log_prob: part(0), entropy: want_entropy.then(|| part(1)) };
-    }
-    plain::token_log_prob(hidden, vocabulary, targets, want_entropy)
 }
 
 #[cfg(test)]

@@ -24,11 +24,11 @@ fn tensor<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<D> {
 fn differentiate<const D: usize>(inputs: &[Tensor<1>], function: impl Fn(&[Tensor<1>]) -> Tensor<D>) -> Vec<Vec<f32>> {
     let leaves: Vec<_> = inputs.iter().map(|input| input.clone().autodiff().require_grad()).collect();
     let output = function(&leaves);
-    let values = output.to_data().to_vec::<f32>().unwrap();
+    let values = output.to_data().try_to_vec::<f32>().unwrap();
     let shape = output.dims();
     let weights = Tensor::<D>::from_data(TensorData::new(noise(shape.iter().product(), 99), shape), &Device::flex());
     let gradients = (output * weights.autodiff()).sum().backward();
-    let gradients = leaves.iter().map(|leaf| leaf.grad(&gradients).unwrap().into_data().to_vec::<f32>().unwrap());
+    let gradients = leaves.iter().map(|leaf| leaf.grad(&gradients).unwrap().into_data().try_to_vec::<f32>().unwrap());
     std::iter::once(values).chain(gradients).collect()
 }
 
@@ -51,7 +51,7 @@ fn agree<const D: usize>(
         }
     }
     assert_eq!(found, differentiate(inputs, &fused), "{name} is not the same twice");
-    let untracked = fused(inputs).into_data().to_vec::<f32>().unwrap();
+    let untracked = fused(inputs).into_data().try_to_vec::<f32>().unwrap();
     assert_eq!(found[0], untracked, "{name} without tracking");
 }
 
@@ -76,7 +76,7 @@ fn gelu_agrees_with_plain_operations() {
 fn gelu_of_a_large_number_is_finite() {
     let x = Tensor::<2>::from_data([[-1e4f32, -50.0, 50.0, 1e4]], &Device::flex());
     for function in [gelu, gelu_tanh] {
-        let found = function(x.clone()).into_data().to_vec::<f32>().unwrap();
+        let found = function(x.clone()).into_data().try_to_vec::<f32>().unwrap();
         assert_eq!(found.iter().map(|value| value.abs()).collect::<Vec<_>>(), [0.0, 0.0, 50.0, 1e4]);
     }
 }
@@ -155,7 +155,7 @@ fn attention_agrees_with_plain_operations() {
 
 /// True where a query sees a key.
 fn comparable(real: Option<Tensor<2, Bool>>, [rows, queries, keys]: [usize; 3], causal: bool) -> Tensor<2, Bool> {
-    let real = real.map(|real| real.into_data().to_vec::<bool>().unwrap());
+    let real = real.map(|real| real.into_data().try_to_vec::<bool>().unwrap());
     let sees = |row: usize, query: usize| {
         let reach = if causal { keys - queries + query + 1 } else { keys };
         real.as_ref().is_none_or(|real| real[row * keys..][..reach].iter().any(|&real| real))
@@ -182,7 +182,7 @@ fn attention_reads_views_of_other_layouts() {
     let mask = AttentionMask::causal(None);
     let views = attention(x.clone().swap_dims(1, 2), x.clone().swap_dims(1, 2), x.clone().swap_dims(1, 2), &mask);
     let mut copy = x.swap_dims(1, 2).into_data();
-    copy = TensorData::new(copy.to_vec::<f32>().unwrap(), copy.shape().clone());
+    copy = TensorData::new(copy.try_to_vec::<f32>().unwrap(), copy.shape().clone());
     let copy = Tensor::<4>::from_data(copy, &Device::flex());
     let copies = attention(copy.clone(), copy.clone(), copy, &mask);
     assert_eq!(views.into_data(), copies.into_data());
@@ -262,7 +262,7 @@ fn gradients_are_right_under_checkpointing() {
         let hidden = linear(leaves[0].clone().reshape([6, 4]), leaves[1].clone().reshape([4, 4]), None) * 2.0;
         let output = layer_norm(gelu_tanh(hidden), leaves[2].clone(), leaves[2].clone(), 1e-5);
         let gradients = output.square().sum().backward();
-        let of = |leaf: &Tensor<1>| leaf.grad(&gradients).unwrap().into_data().to_vec::<f32>().unwrap();
+        let of = |leaf: &Tensor<1>| leaf.grad(&gradients).unwrap().into_data().try_to_vec::<f32>().unwrap();
         leaves.iter().map(of).collect::<Vec<_>>()
     };
     assert_eq!(gradients(false), gradients(true));

@@ -8,9 +8,12 @@ use std::sync::Arc;
 use burn::backend::flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::elementary::{exp, maximum, sum, sum_pairs, vectorised};
-use super::matrix::{MatrixMut, MatrixRef, Output, Threads, product};
+use super::elementary::{exp, maximum, sum, sum_pairs};
+use super::gemm::{Output, Right, Threads, multiply};
+use super::matrix::{MatrixMut, MatrixRef};
 use super::operation::{Operation, contiguous, tensor};
+use super::tile::Format;
+use super::vectorise::vectorise;
 
 /// Queries handled together.
 const BLOCK: usize = 64;
@@ -252,15 +255,16 @@ impl Head<'_> {
         if self.causal { self.key.rows + query + 1 - self.query.rows } else { self.key.rows }
     }
 
-    /// The scaled products of a block of queries with the keys that its last one reaches.
+    /// The products of a block of queries with the keys that its last one reaches.
     fn scores(&self, block: std::ops::Range<usize>, keys: usize, scores: &mut Vec<f32>) {
         scores.resize(block.len() * keys, 0.0);
         let output = MatrixMut::new(scores, block.len(), keys);
         let (query, key) = (self.query.row_range(block), self.key.row_range(0..keys).transposed());
-        product(output, query, key, self.scale(), Output::Replace, Threads::One);
+        product(output, query, key, Output::Replace);
     }
 
     fn forward(&self, mut output: MatrixMut, log_sums: &mut [f32], scores: &mut Vec<f32>) {
+        let scale = self.scale();
         for block in blocks(self.query.rows) {
             let keys = self.reach(block.end - 1);
             if keys == 0 {
@@ -270,21 +274,12 @@ impl Head<'_> {
             let mut inverses = [0.0f32; BLOCK];
             for ((query, scores), inverse) in block.clone().zip(scores.chunks_exact_mut(keys)).zip(&mut inverses) {
                 let (visible, hidden) = scores.split_at_mut(self.reach(query));
-                vectorised(|| {
-                    self.hide(visible, f32::NEG_INFINITY);
-                    let highest = maximum(visible);
-                    // A query that sees no key gets zeros.
-                    let highest = if highest == f32::NEG_INFINITY { 0.0 } else { highest };
-                    visible.iter_mut().for_each(|score| *score = exp(*score - highest));
-                    let total = sum(visible, |weight| weight);
-                    *inverse = if total > 0.0 { 1.0 / total } else { 0.0 };
-                    log_sums[query] = if total > 0.0 { highest + total.ln() } else { 0.0 };
-                });
+                [log_sums[query], *inverse] = exponentials(visible, self.real, scale);
                 hidden.fill(0.0);
             }
             let weights = MatrixRef::new(scores, block.len(), keys);
             let values = self.value.row_range(0..keys);
-            product(output.row_range(block.clone()), weights, values, 1.0, Output::Replace, Threads::One);
+            product(output.row_range(block.clone()), weights, values, Output::Replace);
             for (query, inverse) in block.zip(inverses) {
                 output.row_mut(query).iter_mut().for_each(|value| *value *= inverse);
             }
@@ -310,43 +305,76 @@ impl Head<'_> {
             let block_gradient = gradient.row_range(block.clone());
             let (keys_seen, values_seen) = (self.key.row_range(0..keys), self.value.row_range(0..keys));
             let view = MatrixMut::new(slopes, size, keys);
-            product(view, block_gradient, values_seen.transposed(), 1.0, Output::Replace, Threads::One);
+            product(view, block_gradient, values_seen.transposed(), Output::Replace);
             let rows = block.clone().zip(weights.chunks_exact_mut(keys)).zip(slopes.chunks_exact_mut(keys));
             for ((query, weights), slopes) in rows {
                 let reach = self.reach(query);
                 let (visible, hidden) = weights.split_at_mut(reach);
-                vectorised(|| {
-                    let log_sum = log_sums[query];
-                    visible.iter_mut().for_each(|weight| *weight = exp(*weight - log_sum));
-                    self.hide(visible, 0.0);
-                    let shared = sum_pairs(output.row(query), gradient.row(query), |left, right| left * right);
-                    for (slope, &weight) in slopes.iter_mut().zip(visible.iter()) {
-                        *slope = weight * (*slope - shared) * scale;
-                    }
-                });
                 hidden.fill(0.0);
                 slopes[reach..].fill(0.0);
+                let upstream = [output.row(query), gradient.row(query)];
+                differentiate(visible, slopes, self.real, upstream, [scale, log_sums[query]]);
             }
             let weights = MatrixRef::new(weights, size, keys);
             let slopes = MatrixRef::new(slopes, size, keys);
-            let view = value_gradient.row_range(0..keys);
-            product(view, weights.transposed(), block_gradient, 1.0, Output::Add, Threads::One);
-            let view = query_gradient.row_range(block.clone());
-            product(view, slopes, keys_seen, 1.0, Output::Replace, Threads::One);
-            let view = key_gradient.row_range(0..keys);
-            product(view, slopes.transposed(), self.query.row_range(block), 1.0, Output::Add, Threads::One);
-        }
-    }
-
-    /// Writes `value` where a key is padding.
-    #[inline(always)]
-    fn hide(&self, row: &mut [f32], value: f32) {
-        if let Some(real) = self.real {
-            row.iter_mut().zip(real).for_each(|(element, &real)| *element = if real == 0 { value } else { *element });
+            product(value_gradient.row_range(0..keys), weights.transposed(), block_gradient, Output::Add);
+            product(query_gradient.row_range(block.clone()), slopes, keys_seen, Output::Replace);
+            let query = self.query.row_range(block);
+            product(key_gradient.row_range(0..keys), slopes.transposed(), query, Output::Add);
         }
     }
 }
 
 fn blocks(queries: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
     (0..queries).step_by(BLOCK).map(move |start| start..queries.min(start + BLOCK))
+}
+
+/// In f32: these products are small, and what they feed is sensitive.
+fn product(output: MatrixMut, left: MatrixRef, right: MatrixRef, keep: Output) {
+    multiply(output, left, Right::Matrix(right, Format::F32), keep, Threads::One);
+}
+
+/// Writes `value` where a key is padding.
+#[inline(always)]
+fn hide(row: &mut [f32], real: Option<&[u8]>, value: f32) {
+    if let Some(real) = real {
+        for (element, &real) in row.iter_mut().zip(real) {
+            *element = if real == 0 { value } else { *element };
+        }
+    }
+}
+
+vectorise! {
+    /// Turns products into exponentials, and says the logarithm and the reciprocal of their sum; zeros if no key is
+    /// real.
+    fn exponentials(scores: &mut [f32], real: Option<&[u8]>, scale: f32) -> [f32; 2] {
+        hide(scores, real, f32::NEG_INFINITY);
+        let highest = maximum(scores) * scale;
+        let highest = if highest == f32::NEG_INFINITY { 0.0 } else { highest };
+        for score in scores.iter_mut() {
+            *score = exp(*score * scale - highest);
+        }
+        let total = sum(scores, |weight| weight);
+        if total > 0.0 { [highest + total.ln(), 1.0 / total] } else { [0.0, 0.0] }
+    }
+
+    /// Turns products of queries and keys into weights, and products of gradients and values into slopes of the
+    /// former.
+    fn differentiate(
+        weights: &mut [f32],
+        slopes: &mut [f32],
+        real: Option<&[u8]>,
+        upstream: [&[f32]; 2],
+        constants: [f32; 2],
+    ) {
+        let [scale, log_sum] = constants;
+        for weight in weights.iter_mut() {
+            *weight = exp(*weight * scale - log_sum);
+        }
+        hide(weights, real, 0.0);
+        let shared = sum_pairs(upstream[0], upstream[1], |output, gradient| output * gradient);
+        for (slope, &weight) in slopes.iter_mut().zip(weights.iter()) {
+            *slope = weight * (*slope - shared) * scale;
+        }
+    }
 }

@@ -1,37 +1,7 @@
 //! Elementary functions on f32 that the compiler can turn into vector instructions.
 //!
-//! They are polynomials without branches. Call them inside [`vectorised`], which compiles its argument for the widest
-//! instruction set of the machine.
-
-/// Runs a closure compiled for the widest vector instructions that this machine has.
-#[inline(always)]
-pub fn vectorised<R>(work: impl FnOnce() -> R) -> R {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::is_x86_feature_detected as detected;
-        if detected!("avx512f") && detected!("avx512bw") && detected!("avx512dq") && detected!("avx512vl") {
-            // SAFETY: the machine has the instructions.
-            return unsafe { avx512(work) };
-        }
-        if detected!("avx2") && detected!("fma") {
-            // SAFETY: the machine has the instructions.
-            return unsafe { avx2(work) };
-        }
-    }
-    work()
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-fn avx512<R>(work: impl FnOnce() -> R) -> R {
-    work()
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn avx2<R>(work: impl FnOnce() -> R) -> R {
-    work()
-}
+//! They are polynomials without branches. Call them in functions defined with
+//! [`vectorise`](super::vectorise).
 
 /// `e^x` with a relative error below 2e-7; 0 below -87.3, infinity above 88.7.
 #[inline(always)]

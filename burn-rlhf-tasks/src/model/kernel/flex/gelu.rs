@@ -3,8 +3,9 @@
 use burn::backend::flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::elementary::{exp, normal_cdf, sigmoid, vectorised};
+use super::elementary::{exp, normal_cdf, sigmoid};
 use super::operation::{Operation, contiguous};
+use super::vectorise::vectorise;
 
 /// Elements that one thread works on at a time.
 const BLOCK: usize = 1 << 14;
@@ -30,8 +31,8 @@ impl Operation<1> for Gelu {
         let mut output = contiguous(x);
         let values = output.storage_mut::<f32>();
         values.par_chunks_mut(BLOCK).for_each(|block| match self {
-            Self::Exact => vectorised(|| block.iter_mut().for_each(|x| *x = exact(*x))),
-            Self::Tanh => vectorised(|| block.iter_mut().for_each(|x| *x = tanh_form(*x))),
+            Self::Exact => apply_exact(block),
+            Self::Tanh => apply_tanh_form(block),
         });
         output
     }
@@ -41,8 +42,8 @@ impl Operation<1> for Gelu {
         let mut output = contiguous(gradient);
         let blocks = output.storage_mut::<f32>().par_chunks_mut(BLOCK).zip(x.storage::<f32>().par_chunks(BLOCK));
         blocks.for_each(|(gradient, x)| match self {
-            Self::Exact => vectorised(|| gradient.iter_mut().zip(x).for_each(|(g, &x)| *g *= exact_slope(x))),
-            Self::Tanh => vectorised(|| gradient.iter_mut().zip(x).for_each(|(g, &x)| *g *= tanh_form_slope(x))),
+            Self::Exact => scale_exact(gradient, x),
+            Self::Tanh => scale_tanh_form(gradient, x),
         });
         [Some(output)]
     }
@@ -74,4 +75,30 @@ fn exact(x: f32) -> f32 {
 fn exact_slope(x: f32) -> f32 {
     let density = 0.398_942_3 * exp(-0.5 * x * x);
     x.mul_add(density, normal_cdf(x))
+}
+
+vectorise! {
+    fn apply_exact(values: &mut [f32]) {
+        for x in values {
+            *x = exact(*x);
+        }
+    }
+
+    fn apply_tanh_form(values: &mut [f32]) {
+        for x in values {
+            *x = tanh_form(*x);
+        }
+    }
+
+    fn scale_exact(gradients: &mut [f32], x: &[f32]) {
+        for (gradient, &x) in gradients.iter_mut().zip(x) {
+            *gradient *= exact_slope(x);
+        }
+    }
+
+    fn scale_tanh_form(gradients: &mut [f32], x: &[f32]) {
+        for (gradient, &x) in gradients.iter_mut().zip(x) {
+            *gradient *= tanh_form_slope(x);
+        }
+    }
 }

@@ -1,39 +1,66 @@
-//! A linear layer as one operation.
+//! Linear layers as one operation.
 
 use burn::backend::flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::matrix::{MatrixMut, MatrixRef, Output, Threads, product};
+use super::gemm::{Output, Right, Threads, multiply};
+use super::matrix::{MatrixMut, MatrixRef};
 use super::operation::{Operation, contiguous, tensor};
+use super::packs::Packs;
+use super::tile::Format;
+use super::vectorise::vectorise;
 
 /// Rows whose bias gradients are summed together; fixed, so that sums do not depend on the number of threads.
 const BLOCK: usize = 64;
 
 /// `x · weight + bias`; the inputs are x `[N, in]`, weight `[in, out]`, bias `[out]`.
-#[derive(Clone, Copy, Debug)]
-pub struct Linear;
+#[derive(Clone, Debug)]
+pub struct Linear {
+    pub format: Format,
+    pub packs: Packs,
+}
 
-/// `x · weight`.
-#[derive(Clone, Copy, Debug)]
-pub struct LinearWithoutBias;
+/// `x · weight`; the inputs are x `[N, in]`, weight `[in, out]`.
+#[derive(Clone, Debug)]
+pub struct LinearWithoutBias {
+    pub format: Format,
+    pub packs: Packs,
+}
 
-/// x and the weight.
+/// `hidden · vocabularyᵀ`; the inputs are hidden `[N, H]`, vocabulary `[V, H]`.
+#[derive(Clone, Debug)]
+pub struct Logits {
+    pub format: Format,
+    pub packs: Packs,
+}
+
+/// The two factors.
 pub type Saved = [FlexTensor; 2];
 
 impl Operation<3> for Linear {
     type Saved = Saved;
 
     fn forward(&self, inputs: [FlexTensor; 3]) -> (FlexTensor, Saved) {
+        self.packs.clear();
         let [x, weight, bias] = inputs.map(contiguous);
-        let output = multiply(&x, &weight, Some(bias.storage()));
+        let output = affine(&x, Right::Matrix(matrix(&weight), self.format), Some(bias.storage()));
         (output, [x, weight])
     }
 
-    fn backward(self, saved: Saved, gradient: FlexTensor, needed: [bool; 3]) -> [Option<FlexTensor>; 3] {
+    fn infer(&self, inputs: [FlexTensor; 3]) -> FlexTensor {
+        let [x, weight, bias] = inputs.map(contiguous);
+        let affine = |right: Right| affine(&x, right, Some(bias.storage()));
+        self.packs.right(&weight, false, self.format, matrix(&x).rows, affine)
+    }
+
+    fn backward(self, [x, weight]: Saved, gradient: FlexTensor, needed: [bool; 3]) -> [Option<FlexTensor>; 3] {
         let gradient = contiguous(gradient);
-        let [x, weight, bias] = needed;
-        let [x, weight] = gradients(saved, &gradient, [x, weight]);
-        [x, weight, bias.then(|| column_sums(&gradient))]
+        let [for_x, for_weight, for_bias] = needed;
+        [
+            for_x.then(|| product(matrix(&gradient), matrix(&weight).transposed(), self.format)),
+            for_weight.then(|| product(matrix(&x).transposed(), matrix(&gradient), self.format)),
+            for_bias.then(|| column_sums(&gradient)),
+        ]
     }
 }
 
@@ -41,49 +68,80 @@ impl Operation<2> for LinearWithoutBias {
     type Saved = Saved;
 
     fn forward(&self, inputs: [FlexTensor; 2]) -> (FlexTensor, Saved) {
+        self.packs.clear();
         let [x, weight] = inputs.map(contiguous);
-        let output = multiply(&x, &weight, None);
+        let output = affine(&x, Right::Matrix(matrix(&weight), self.format), None);
         (output, [x, weight])
     }
 
-    fn backward(self, saved: Saved, gradient: FlexTensor, needed: [bool; 2]) -> [Option<FlexTensor>; 2] {
-        gradients(saved, &contiguous(gradient), needed)
+    fn infer(&self, inputs: [FlexTensor; 2]) -> FlexTensor {
+        let [x, weight] = inputs.map(contiguous);
+        self.packs.right(&weight, false, self.format, matrix(&x).rows, |right| affine(&x, right, None))
+    }
+
+    fn backward(self, [x, weight]: Saved, gradient: FlexTensor, needed: [bool; 2]) -> [Option<FlexTensor>; 2] {
+        let gradient = contiguous(gradient);
+        [
+            needed[0].then(|| product(matrix(&gradient), matrix(&weight).transposed(), self.format)),
+            needed[1].then(|| product(matrix(&x).transposed(), matrix(&gradient), self.format)),
+        ]
     }
 }
 
-fn matrix(tensor: &FlexTensor) -> MatrixRef<'_> {
+impl Operation<2> for Logits {
+    type Saved = Saved;
+
+    fn forward(&self, inputs: [FlexTensor; 2]) -> (FlexTensor, Saved) {
+        self.packs.clear();
+        let [hidden, vocabulary] = inputs.map(contiguous);
+        let output = affine(&hidden, Right::Matrix(matrix(&vocabulary).transposed(), self.format), None);
+        (output, [hidden, vocabulary])
+    }
+
+    fn infer(&self, inputs: [FlexTensor; 2]) -> FlexTensor {
+        let [hidden, vocabulary] = inputs.map(contiguous);
+        self.packs.right(&vocabulary, true, self.format, matrix(&hidden).rows, |right| affine(&hidden, right, None))
+    }
+
+    fn backward(self, [hidden, vocabulary]: Saved, gradient: FlexTensor, needed: [bool; 2]) -> [Option<FlexTensor>; 2] {
+        let gradient = contiguous(gradient);
+        [
+            needed[0].then(|| product(matrix(&gradient), matrix(&vocabulary), self.format)),
+            needed[1].then(|| product(matrix(&gradient).transposed(), matrix(&hidden), self.format)),
+        ]
+    }
+}
+
+/// A tensor of rank 2, row by row.
+pub fn matrix(tensor: &FlexTensor) -> MatrixRef<'_> {
     let [rows, columns] = tensor.layout().shape().dims();
     MatrixRef::new(tensor.storage(), rows, columns)
 }
 
-fn multiply(x: &FlexTensor, weight: &FlexTensor, bias: Option<&[f32]>) -> FlexTensor {
-    let (x, weight) = (matrix(x), matrix(weight));
-    let (rows, columns) = (x.rows, weight.columns);
+fn affine(x: &FlexTensor, right: Right, bias: Option<&[f32]>) -> FlexTensor {
+    let (x, columns) = (matrix(x), right.columns());
     let mut output = Vec::new();
     let keep = match bias {
         Some(bias) => {
-            output.reserve_exact(rows * columns);
-            (0..rows).for_each(|_| output.extend_from_slice(bias));
+            output.reserve_exact(x.rows * columns);
+            (0..x.rows).for_each(|_| output.extend_from_slice(bias));
             Output::Add
         }
         None => {
-            output.resize(rows * columns, 0.0);
+            output.resize(x.rows * columns, 0.0);
             Output::Replace
         }
     };
-    product(MatrixMut::new(&mut output, rows, columns), x, weight, 1.0, keep, Threads::All);
-    tensor(output, [rows, columns])
+    multiply(MatrixMut::new(&mut output, x.rows, columns), x, right, keep, Threads::All);
+    tensor(output, [x.rows, columns])
 }
 
-fn gradients([x, weight]: Saved, gradient: &FlexTensor, needed: [bool; 2]) -> [Option<FlexTensor>; 2] {
-    let (x, weight, gradient) = (matrix(&x), matrix(&weight), matrix(gradient));
-    let of = |left: MatrixRef, right: MatrixRef| {
-        let mut output = vec![0.0; left.rows * right.columns];
-        let view = MatrixMut::new(&mut output, left.rows, right.columns);
-        product(view, left, right, 1.0, Output::Replace, Threads::All);
-        tensor(output, [left.rows, right.columns])
-    };
-    [needed[0].then(|| of(gradient, weight.transposed())), needed[1].then(|| of(x.transposed(), gradient))]
+/// A product as a new tensor, on all cores.
+pub fn product(left: MatrixRef, right: MatrixRef, format: Format) -> FlexTensor {
+    let mut output = vec![0.0; left.rows * right.columns];
+    let view = MatrixMut::new(&mut output, left.rows, right.columns);
+    multiply(view, left, Right::Matrix(right, format), Output::Replace, Threads::All);
+    tensor(output, [left.rows, right.columns])
 }
 
 /// The sum of the rows.
@@ -94,15 +152,22 @@ pub fn column_sums(x: &FlexTensor) -> FlexTensor {
         .par_chunks((BLOCK * width).max(1))
         .map(|block| {
             let mut sums = vec![0.0f32; width];
-            for row in block.chunks_exact(width) {
-                sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += value);
-            }
+            add_rows(&mut sums, block);
             sums
         })
         .collect();
     let mut sums = vec![0.0f32; width];
-    for block in blocks {
-        sums.iter_mut().zip(block).for_each(|(sum, value)| *sum += value);
-    }
+    blocks.iter().for_each(|block| add_rows(&mut sums, block));
     tensor(sums, [width])
+}
+
+vectorise! {
+    /// Adds each row to the sums.
+    fn add_rows(sums: &mut [f32], rows: &[f32]) {
+        for row in rows.chunks_exact(sums.len()) {
+            for (sum, &value) in sums.iter_mut().zip(row) {
+                *sum += value;
+            }
+        }
+    }
 }

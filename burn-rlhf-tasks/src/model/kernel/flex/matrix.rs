@@ -1,14 +1,9 @@
-//! Views of matrices in f32 memory, and the product of two of them.
+//! Views of matrices in f32 memory.
 //!
 //! The only unsafe code here stands behind checked views: a view is made from a slice that holds all its elements, and
 //! mutable views can only be split into parts that do not overlap.
 
 use std::marker::PhantomData;
-
-use gemm::Parallelism;
-
-/// Multiply-adds below which one thread is faster than several.
-const PARALLEL_FROM: usize = 1 << 21;
 
 /// A matrix that is read: element (i, j) lies at `i * row_stride + j * column_stride`.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +45,15 @@ impl<'a> MatrixRef<'a> {
         assert!(range.start <= range.end && range.end <= self.rows, "rows {range:?} of {}", self.rows);
         let start = if range.is_empty() { 0 } else { range.start * self.row_stride };
         Self { elements: &self.elements[start..], rows: range.len(), ..self }
+    }
+
+    /// The elements from the first one on.
+    pub fn elements(self) -> &'a [f32] {
+        self.elements
+    }
+
+    pub fn at(self, row: usize, column: usize) -> f32 {
+        self.elements[row * self.row_stride + column * self.column_stride]
     }
 
     /// One row of a matrix whose rows have no gaps.
@@ -108,6 +112,11 @@ impl<'a> MatrixMut<'a> {
         MatrixMut { start, rows: range.len(), columns: self.columns, row_stride: self.row_stride, owner: PhantomData }
     }
 
+    /// The first element, and the distance between rows.
+    pub fn raw(&mut self) -> (*mut f32, usize) {
+        (self.start, self.row_stride)
+    }
+
     pub fn row_mut(&mut self, row: usize) -> &mut [f32] {
         assert!(row < self.rows, "row {row} of {}", self.rows);
         // SAFETY: the row exists, and its elements belong to this view alone.
@@ -120,67 +129,5 @@ fn extent([rows, columns]: [usize; 2], [row_stride, column_stride]: [usize; 2]) 
     match (rows.checked_sub(1), columns.checked_sub(1)) {
         (Some(row), Some(column)) => row * row_stride + column * column_stride + 1,
         _ => 0,
-    }
-}
-
-/// What a product does with the numbers that are already in its output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Output {
-    Replace,
-    Add,
-}
-
-/// How many threads a product may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Threads {
-    /// Only the caller's: it already runs on each core.
-    One,
-    /// Those of the pool, if the product is large.
-    All,
-}
-
-/// `scale · left · right`, in f32.
-///
-/// # Panics
-/// If the sizes do not fit together.
-pub fn product(output: MatrixMut, left: MatrixRef, right: MatrixRef, scale: f32, keep: Output, threads: Threads) {
-    assert_eq!(
-        (left.rows, left.columns, right.columns),
-        (output.rows, right.rows, output.columns),
-        "sizes of a matrix product"
-    );
-    if output.rows == 0 || output.columns == 0 {
-        return;
-    }
-    let depth = left.columns;
-    let work = output.rows.saturating_mul(output.columns).saturating_mul(depth);
-    let parallelism = match threads {
-        Threads::All if work >= PARALLEL_FROM => Parallelism::Rayon(0),
-        Threads::All | Threads::One => Parallelism::None,
-    };
-    // SAFETY: the views hold every element that their sizes and strides reach (checked when they were made; a slice has
-    // at most isize::MAX bytes, so the strides fit an isize), and the output is exclusive, so it overlaps no input.
-    unsafe {
-        gemm::gemm(
-            output.rows,
-            output.columns,
-            depth,
-            output.start,
-            1,
-            output.row_stride as isize,
-            keep == Output::Add,
-            left.elements.as_ptr(),
-            left.column_stride as isize,
-            left.row_stride as isize,
-            right.elements.as_ptr(),
-            right.column_stride as isize,
-            right.row_stride as isize,
-            1.0,
-            scale,
-            false,
-            false,
-            false,
-            parallelism,
-        );
     }
 }

@@ -3,8 +3,12 @@
 pub mod attention;
 mod elementary;
 pub mod gelu;
+mod gemm;
 pub mod layer_norm;
 pub mod linear;
 mod matrix;
 pub mod operation;
+pub mod packs;
+pub mod tile;
 pub mod token_log_prob;
+mod vectorise;

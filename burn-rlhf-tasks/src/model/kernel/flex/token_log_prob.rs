@@ -5,9 +5,13 @@ use std::sync::Arc;
 use burn::backend::flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::elementary::{exp, maximum, vectorised};
-use super::matrix::{MatrixMut, MatrixRef, Output, Threads, product};
+use super::elementary::{exp, maximum};
+use super::gemm::{Output, Right, Threads, multiply};
+use super::linear::{matrix, product};
+use super::matrix::{MatrixMut, MatrixRef};
 use super::operation::{Operation, contiguous, tensor};
+use super::tile::Format;
+use super::vectorise::vectorise;
 
 /// Rows whose logits are computed together.
 const BLOCK: usize = 128;
@@ -19,6 +23,7 @@ const BLOCK: usize = 128;
 pub struct TokenLogProb {
     pub targets: Arc<Vec<usize>>,
     pub want_entropy: bool,
+    pub format: Format,
 }
 
 /// Inputs, logits `[N, V]`, and for each row the logarithm of the sum of exponentials and the entropy.
@@ -33,28 +38,8 @@ impl TokenLogProb {
     /// Fills the logits of some rows, and says their log-sums and entropies.
     fn block(&self, logits: &mut [f32], hidden: MatrixRef, vocabulary: MatrixRef) -> Vec<[f32; 2]> {
         let view = MatrixMut::new(logits, hidden.rows, vocabulary.rows);
-        product(view, hidden, vocabulary.transposed(), 1.0, Output::Replace, Threads::All);
-        logits.par_chunks_exact(vocabulary.rows).map(|row| self.summarise(row)).collect()
-    }
-
-    fn summarise(&self, logits: &[f32]) -> [f32; 2] {
-        vectorised(|| {
-            let highest = maximum(logits);
-            let mut sums = [0.0f32; 16];
-            let mut moments = [0.0f32; 16];
-            for chunk in logits.chunks(16) {
-                for ((sum, moment), &logit) in sums.iter_mut().zip(&mut moments).zip(chunk) {
-                    let weight = exp(logit - highest);
-                    *sum += weight;
-                    *moment = weight.mul_add(logit - highest, *moment);
-                }
-            }
-            // In f64: sixteen partial sums of up to thousands of terms each.
-            let total: f64 = sums.iter().map(|&sum| f64::from(sum)).sum();
-            let moment: f64 = moments.iter().map(|&moment| f64::from(moment)).sum();
-            let log = total.ln();
-            [(f64::from(highest) + log) as f32, (log - moment / total) as f32]
-        })
+        multiply(view, hidden, Right::Matrix(vocabulary.transposed(), self.format), Output::Replace, Threads::All);
+        logits.par_chunks_exact(vocabulary.rows).map(summarise).collect()
     }
 
     fn output(&self, logits_of_targets: impl Iterator<Item = f32>, rows: &[[f32; 2]]) -> FlexTensor {
@@ -109,28 +94,60 @@ impl Operation<2> for TokenLogProb {
         work.for_each(|(row, logits)| {
             let [log_sum, row_entropy] = rows[row];
             let scale = log_prob[row];
-            vectorised(|| match entropy.get(row) {
-                Some(&entropy) => logits.iter_mut().for_each(|logit| {
-                    let log_prob = *logit - log_sum;
-                    *logit = -exp(log_prob) * entropy.mul_add(log_prob + row_entropy, scale);
-                }),
-                None => logits.iter_mut().for_each(|logit| *logit = -scale * exp(*logit - log_sum)),
-            });
+            match entropy.get(row) {
+                Some(&entropy) => slopes_with_entropy(logits, log_sum, scale, (entropy, row_entropy)),
+                None => slopes(logits, log_sum, scale),
+            }
             logits[self.targets[row]] += scale;
         });
         let slopes = matrix(&logits);
-        [needed[0].then(|| multiply(slopes, vocabulary)), needed[1].then(|| multiply(slopes.transposed(), hidden))]
+        [
+            needed[0].then(|| product(slopes, vocabulary, self.format)),
+            needed[1].then(|| product(slopes.transposed(), hidden, self.format)),
+        ]
     }
 }
 
-fn matrix(tensor: &FlexTensor) -> MatrixRef<'_> {
-    let [rows, columns] = tensor.layout().shape().dims();
-    MatrixRef::new(tensor.storage(), rows, columns)
+#[inline(always)]
+fn add(sums: &mut [f32; 16], moments: &mut [f32; 16], logits: &[f32], highest: f32) {
+    for ((sum, moment), &logit) in sums.iter_mut().zip(moments).zip(logits) {
+        let weight = exp(logit - highest);
+        *sum += weight;
+        *moment = weight.mul_add(logit - highest, *moment);
+    }
 }
 
-fn multiply(left: MatrixRef, right: MatrixRef) -> FlexTensor {
-    let mut output = vec![0.0; left.rows * right.columns];
-    let view = MatrixMut::new(&mut output, left.rows, right.columns);
-    product(view, left, right, 1.0, Output::Replace, Threads::All);
-    tensor(output, [left.rows, right.columns])
+vectorise! {
+    /// The logarithm of the sum of exponentials, and the entropy.
+    fn summarise(logits: &[f32]) -> [f32; 2] {
+        let highest = maximum(logits);
+        let mut sums = [0.0f32; 16];
+        let mut moments = [0.0f32; 16];
+        let (chunks, rest) = logits.as_chunks::<16>();
+        for chunk in chunks {
+            add(&mut sums, &mut moments, chunk, highest);
+        }
+        add(&mut sums, &mut moments, rest, highest);
+        // In f64: sixteen partial sums of up to thousands of terms each.
+        let total: f64 = sums.iter().map(|&sum| f64::from(sum)).sum();
+        let moment: f64 = moments.iter().map(|&moment| f64::from(moment)).sum();
+        let log = total.ln();
+        [(f64::from(highest) + log) as f32, (log - moment / total) as f32]
+    }
+
+    /// Turns logits into `-scale` times their probabilities.
+    fn slopes(logits: &mut [f32], log_sum: f32, scale: f32) {
+        for logit in logits {
+            *logit = -scale * exp(*logit - log_sum);
+        }
+    }
+
+    /// The same, with the slope of the entropy.
+    fn slopes_with_entropy(logits: &mut [f32], log_sum: f32, scale: f32, entropy: (f32, f32)) {
+        let (gradient, entropy) = entropy;
+        for logit in logits {
+            let log_prob = *logit - log_sum;
+            *logit = -exp(log_prob) * gradient.mul_add(log_prob + entropy, scale);
+        }
+    }
 }
