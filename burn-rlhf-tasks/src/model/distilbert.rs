@@ -16,7 +16,7 @@ use super::{
     ArchitectureError,
     architecture::Checks,
     initialize::Initialize,
-    kernel::{self, AttentionMask},
+    kernel::{self, AttentionMask, Compute},
     layer_norm, linear,
 };
 
@@ -115,7 +115,7 @@ impl DistilBertConfig {
         };
         let layer = (0..self.n_layers).map(|_| Block::new(self, &mut new)).collect();
         DistilBertClassifier {
-            distilbert: DistilBert { embeddings, transformer: Transformer { layer } },
+            distilbert: DistilBert { embeddings, transformer: Transformer { layer }, compute: Compute::default() },
             pre_classifier: new.linear(self.dim, self.dim, deviation),
             classifier: new.linear(self.dim, self.labels(), deviation),
         }
@@ -131,6 +131,12 @@ pub struct DistilBertClassifier {
 }
 
 impl DistilBertClassifier {
+    /// The same network with its matrix products computed in another way.
+    pub fn with_compute(mut self, compute: Compute) -> Self {
+        self.distilbert.compute = compute;
+        self
+    }
+
     /// Class scores, read at the first position.
     ///
     /// # Shapes
@@ -139,7 +145,8 @@ impl DistilBertClassifier {
     /// - output: `[B, labels]`
     pub fn forward(&self, tokens: Tensor<2, Int>, attention: impl Into<Option<Tensor<2, Bool>>>) -> Tensor<2> {
         let first = self.distilbert.hidden(tokens, attention).slice(s![.., 0]).squeeze_dim(1);
-        linear(&self.classifier, activation::relu(linear(&self.pre_classifier, first)))
+        let compute = &self.distilbert.compute;
+        linear(&self.classifier, activation::relu(linear(&self.pre_classifier, first, compute)), compute)
     }
 
     pub fn vocab_size(&self) -> usize {
@@ -161,6 +168,8 @@ impl DistilBertClassifier {
 pub struct DistilBert {
     pub embeddings: Embeddings,
     pub transformer: Transformer,
+    #[module(skip)]
+    compute: Compute,
 }
 
 impl DistilBert {
@@ -170,7 +179,7 @@ impl DistilBert {
         let mask = AttentionMask::padding(attention.into());
         let mut x = self.embeddings.forward(tokens);
         for block in &self.transformer.layer {
-            x = block.forward(x, rows, &mask);
+            x = block.forward(x, rows, &mask, &self.compute);
         }
         x.reshape([rows as i64, steps as i64, -1])
     }
@@ -229,10 +238,10 @@ impl Block {
         }
     }
 
-    fn forward(&self, x: Tensor<2>, rows: usize, mask: &AttentionMask) -> Tensor<2> {
-        let attended = self.attention.forward(x.clone(), rows, mask);
+    fn forward(&self, x: Tensor<2>, rows: usize, mask: &AttentionMask, compute: &Compute) -> Tensor<2> {
+        let attended = self.attention.forward(x.clone(), rows, mask, compute);
         let x = layer_norm(&self.sa_layer_norm, x + attended, EPSILON);
-        let inner = linear(&self.ffn.lin2, kernel::gelu(linear(&self.ffn.lin1, x.clone())));
+        let inner = linear(&self.ffn.lin2, kernel::gelu(linear(&self.ffn.lin1, x.clone(), compute)), compute);
         layer_norm(&self.output_layer_norm, x + inner, EPSILON)
     }
 }
@@ -248,14 +257,14 @@ pub struct Attention {
 }
 
 impl Attention {
-    fn forward(&self, x: Tensor<2>, rows: usize, mask: &AttentionMask) -> Tensor<2> {
+    fn forward(&self, x: Tensor<2>, rows: usize, mask: &AttentionMask, compute: &Compute) -> Tensor<2> {
         let [samples, width] = x.dims();
         let [query, key, value] = [&self.q_lin, &self.k_lin, &self.v_lin].map(|layer| {
             let heads = [rows, samples / rows, self.n_heads, width / self.n_heads];
-            linear(layer, x.clone()).reshape(heads).swap_dims(1, 2)
+            linear(layer, x.clone(), compute).reshape(heads).swap_dims(1, 2)
         });
         let attended = kernel::attention(query, key, value, mask);
-        linear(&self.out_lin, attended.swap_dims(1, 2).reshape([samples, width]))
+        linear(&self.out_lin, attended.swap_dims(1, 2).reshape([samples, width]), compute)
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
     ArchitectureError,
     architecture::Checks,
     initialize::Initialize,
-    kernel::{self, AttentionMask, TokenLogProb},
+    kernel::{self, AttentionMask, Compute, TokenLogProb},
     layer_norm, linear,
 };
 use crate::generate::{Decoder, KvCache, LayerCache};
@@ -113,6 +113,7 @@ impl Gpt2Config {
             ln_f: new.layer_norm(self.n_embd, self.layer_norm_epsilon),
             n_head: self.n_head,
             epsilon: self.layer_norm_epsilon,
+            compute: Compute::default(),
         }
     }
 
@@ -130,9 +131,16 @@ pub struct Gpt2 {
     pub ln_f: LayerNorm,
     n_head: usize,
     epsilon: f64,
+    #[module(skip)]
+    compute: Compute,
 }
 
 impl Gpt2 {
+    /// The same network with its matrix products computed in another way.
+    pub fn with_compute(self, compute: Compute) -> Self {
+        Self { compute, ..self }
+    }
+
     /// The last hidden states, after the final layer norm.
     ///
     /// # Shapes
@@ -150,19 +158,19 @@ impl Gpt2 {
         let mask = AttentionMask::causal(attention.into());
         let mut x = self.embed(tokens, positions);
         for block in &self.h {
-            x = block.forward(x, rows, &mask, None);
+            x = block.forward(x, rows, &mask, None, &self.compute);
         }
         self.normalize(x).reshape([rows as i64, steps as i64, -1])
     }
 
     /// Scores of all tokens to follow each hidden state: `[N, H]` to `[N, V]`.
     pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
-        hidden.matmul(self.wte.weight.val().transpose())
+        self.compute.logits(hidden, self.wte.weight.val())
     }
 
     /// Log-probabilities of `targets` `[N]` to follow the hidden states `[N, H]`, in f32.
     pub fn log_prob(&self, hidden: Tensor<2>, targets: Tensor<1, Int>, want_entropy: bool) -> TokenLogProb {
-        kernel::token_log_prob(hidden, self.wte.weight.val(), targets, want_entropy)
+        self.compute.token_log_prob(hidden, self.wte.weight.val(), targets, want_entropy)
     }
 
     /// Log-probabilities of all tokens to follow the hidden states: `[N, H]` to `[N, V]`, in f32.
@@ -212,7 +220,7 @@ impl Decoder for Gpt2 {
         let mask = AttentionMask::causal(Some(attention));
         let mut x = self.embed(tokens, positions);
         for (block, layer) in self.h.iter().zip(cache.advance(steps)) {
-            x = block.forward(x, rows, &mask, Some(layer));
+            x = block.forward(x, rows, &mask, Some(layer), &self.compute);
         }
         let last = match steps {
             1 => x,
@@ -251,10 +259,17 @@ impl Block {
     }
 
     /// `[B·T, H]` to `[B·T, H]`, where `rows` is `B`.
-    fn forward(&self, x: Tensor<2>, rows: usize, mask: &AttentionMask, cache: Option<LayerCache>) -> Tensor<2> {
-        let attended = self.attn.forward(layer_norm(&self.ln_1, x.clone(), self.epsilon), rows, mask, cache);
+    fn forward(
+        &self,
+        x: Tensor<2>,
+        rows: usize,
+        mask: &AttentionMask,
+        cache: Option<LayerCache>,
+        compute: &Compute,
+    ) -> Tensor<2> {
+        let attended = self.attn.forward(layer_norm(&self.ln_1, x.clone(), self.epsilon), rows, mask, cache, compute);
         let x = x + attended;
-        x.clone() + self.mlp.forward(layer_norm(&self.ln_2, x, self.epsilon))
+        x.clone() + self.mlp.forward(layer_norm(&self.ln_2, x, self.epsilon), compute)
     }
 }
 
@@ -267,19 +282,26 @@ pub struct Attention {
 }
 
 impl Attention {
-    fn forward(&self, x: Tensor<2>, rows: usize, mask: &AttentionMask, cache: Option<LayerCache>) -> Tensor<2> {
+    fn forward(
+        &self,
+        x: Tensor<2>,
+        rows: usize,
+        mask: &AttentionMask,
+        cache: Option<LayerCache>,
+        compute: &Compute,
+    ) -> Tensor<2> {
         let [samples, width] = x.dims();
         let (heads, steps) = (self.n_head, samples / rows);
-        let projected = linear(&self.c_attn, x);
+        let projected = linear(&self.c_attn, x, compute);
         let Some(layer) = cache else {
-            return linear(&self.c_proj, kernel::self_attention(projected, rows, heads, mask));
+            return linear(&self.c_proj, kernel::self_attention(projected, rows, heads, mask), compute);
         };
         let projected = projected.reshape([rows, steps, 3 * heads, width / heads]).swap_dims(1, 2);
         let [query, key, value] =
             [0, 1, 2].map(|part| projected.clone().slice(s![.., part * heads..(part + 1) * heads]));
         let (key, value) = layer.append(key, value);
         let attended = kernel::attention(query, key, value, mask);
-        linear(&self.c_proj, attended.swap_dims(1, 2).reshape([samples, width]))
+        linear(&self.c_proj, attended.swap_dims(1, 2).reshape([samples, width]), compute)
     }
 }
 
@@ -291,8 +313,8 @@ pub struct Mlp {
 }
 
 impl Mlp {
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        linear(&self.c_proj, kernel::gelu_tanh(linear(&self.c_fc, x)))
+    fn forward(&self, x: Tensor<2>, compute: &Compute) -> Tensor<2> {
+        linear(&self.c_proj, kernel::gelu_tanh(linear(&self.c_fc, x, compute)), compute)
     }
 }
 

@@ -8,7 +8,7 @@ use burn::{
 };
 use burn_sppo::run::Stream;
 
-use super::{initialize::Initialize, linear};
+use super::{initialize::Initialize, kernel::Compute, linear};
 
 #[derive(Config, Debug)]
 pub struct ValueHeadConfig {
@@ -27,6 +27,7 @@ impl ValueHeadConfig {
         ValueHead {
             hidden: self.mlp.then(|| new.linear_uniform(self.hidden_size, inner)),
             output: new.linear_uniform(inner, 1),
+            compute: Compute::default(),
         }
     }
 }
@@ -36,16 +37,18 @@ impl ValueHeadConfig {
 pub struct ValueHead {
     pub hidden: Option<Linear>,
     pub output: Linear,
+    #[module(skip)]
+    compute: Compute,
 }
 
 impl ValueHead {
     /// `[N, H]` to `[N]`, f32.
     pub fn forward(&self, hidden: Tensor<2>) -> Tensor<1> {
         let x = match &self.hidden {
-            Some(layer) => activation::relu(linear(layer, hidden)),
+            Some(layer) => activation::relu(linear(layer, hidden, &self.compute)),
             None => hidden,
         };
-        linear(&self.output, x).squeeze_dim::<1>(1).cast(DType::F32)
+        linear(&self.output, x, &self.compute).squeeze_dim::<1>(1).cast(DType::F32)
     }
 }
 

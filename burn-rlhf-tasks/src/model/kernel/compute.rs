@@ -1,7 +1,6 @@
 use burn::tensor::{DType, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{TokenLogProb, plain};
 #[cfg(feature = "flex")]
 use super::flex::{
     linear::{Linear, LinearWithoutBias, Logits},
@@ -10,6 +9,7 @@ use super::flex::{
     tile::Format,
     token_log_prob,
 };
+use super::{TokenLogProb, plain};
 
 /// The numbers that matrix products are made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,9 @@
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
-use super::{AttentionMask, attention, gelu, gelu_tanh, layer_norm, linear, plain, self_attention, token_log_prob};
+use super::{
+    AttentionMask, Compute, Precision, TokenLogProb, attention, gelu, gelu_tanh, layer_norm, plain, self_attention,
+};
 
 /// Numbers in [-1, 1) without pattern, the same each time.
 fn noise(count: usize, seed: u64) -> Vec<f32> {
@@ -108,6 +110,107 @@ fn linear_agrees_with_plain_operations() {
         };
         agree("linear", &inputs, 1e-5, of(linear), of(plain::linear));
         agree("linear without bias", &inputs[..2], 1e-5, of(linear), of(plain::linear));
+    }
+}
+
+fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    Compute::default().linear(x, weight, bias)
+}
+
+fn token_log_prob(
+    hidden: Tensor<2>,
+    vocabulary: Tensor<2>,
+    targets: Tensor<1, Int>,
+    want_entropy: bool,
+) -> TokenLogProb {
+    Compute::default().token_log_prob(hidden, vocabulary, targets, want_entropy)
+}
+
+#[test]
+fn logits_agree_with_plain_operations() {
+    for [rows, width, vocabulary] in [[0, 3, 5], [1, 1, 1], [5, 7, 130], [70, 33, 65]] {
+        let inputs = [flat(tensor([rows, width], 1)), flat(tensor([vocabulary, width], 2))];
+        let of = |function: fn(Tensor<2>, Tensor<2>) -> Tensor<2>| {
+            move |inputs: &[Tensor<1>]| {
+                let (hidden, words) = (inputs[0].clone(), inputs[1].clone());
+                function(hidden.reshape([rows, width]), words.reshape([vocabulary, width]))
+            }
+        };
+        let fused = of(|hidden, words| Compute::default().logits(hidden, words));
+        agree("logits", &inputs, 1e-5, fused, of(|hidden, words| hidden.matmul(words.transpose())));
+    }
+}
+
+/// Products of factors rounded to 8 bits err by at most 2^-8 of the sum of their terms' sizes, plus the f32 sum's own.
+#[test]
+fn bf16_products_are_within_their_rounding() {
+    let compute = Compute::new(Precision::Bf16);
+    for [rows, width, outputs] in [[1, 1, 1], [3, 5, 7], [16, 33, 200], [65, 130, 129], [100, 1500, 70]] {
+        let inputs = [flat(tensor([rows, width], 1)), flat(tensor([width, outputs], 2)), tensor([outputs], 3)];
+        let of = |compute: Compute| {
+            move |inputs: &[Tensor<1>]| {
+                let (x, weight) = (inputs[0].clone(), inputs[1].clone());
+                compute.linear(x.reshape([rows, width]), weight.reshape([width, outputs]), Some(inputs[2].clone()))
+            }
+        };
+        let found = differentiate(&inputs, of(compute.clone()));
+        let exact = differentiate(&inputs, of(Compute::default()));
+        // All factors are at most 1 in size; the sums have `width`, `outputs`, `rows` and `rows` terms.
+        for (part, terms) in [width, outputs, rows, rows].into_iter().enumerate() {
+            let bound = terms as f32 * 2f32.powi(-8) + 1e-4;
+            let errors = found[part].iter().zip(&exact[part]).map(|(found, exact)| (found - exact).abs());
+            let worst = errors.fold(0.0f32, f32::max);
+            assert!(worst <= bound, "part {part} of {:?} errs by {worst}, not {bound}", [rows, width, outputs]);
+        }
+        assert_eq!(found, differentiate(&inputs, of(compute.clone())));
+    }
+}
+
+#[test]
+fn bf16_log_probabilities_are_near_those_of_f32() {
+    let [rows, width, vocabulary] = [20, 64, 300];
+    let inputs = [flat(tensor([rows, width], 1)), flat(tensor([vocabulary, width], 2))];
+    let targets = Tensor::<1, Int>::from_data(TensorData::new(vec![7i64; rows], [rows]), &Device::flex());
+    let of = |precision| {
+        let (compute, targets) = (Compute::new(precision), targets.clone());
+        move |inputs: &[Tensor<1>]| {
+            let (hidden, words) = (inputs[0].clone(), inputs[1].clone());
+            let hidden = hidden.reshape([rows, width]);
+            compute.token_log_prob(hidden, words.reshape([vocabulary, width]), targets.clone(), false).log_prob
+        }
+    };
+    let (found, exact) = (differentiate(&inputs, of(Precision::Bf16)), differentiate(&inputs, of(Precision::F32)));
+    for (found, exact) in found.iter().flatten().zip(exact.iter().flatten()) {
+        assert!((found - exact).abs() < width as f32 * 2f32.powi(-8), "{found} not {exact}");
+    }
+}
+
+#[test]
+fn rounding_to_bf16_keeps_what_is_not_finite() {
+    let compute = Compute::new(Precision::Bf16);
+    let device = Device::flex();
+    let x = Tensor::<2>::from_data([[f32::NAN], [f32::INFINITY], [f32::NEG_INFINITY], [3.0]], &device);
+    let output = compute.linear(x, Tensor::from_data([[1.0f32]], &device), None).into_data();
+    let output = output.try_to_vec::<f32>().unwrap();
+    assert!(output[0].is_nan());
+    assert_eq!(output[1..], [f32::INFINITY, f32::NEG_INFINITY, 3.0]);
+}
+
+/// A product of few rows uses weights packed before; changed weights must not be mistaken for the old ones.
+#[test]
+fn kept_weights_follow_the_weights() {
+    for precision in [Precision::F32, Precision::Bf16] {
+        let compute = Compute::new(precision);
+        let x: Tensor<2> = tensor([4, 8], 1);
+        let mut weight: Tensor<2> = tensor([8, 3], 2);
+        for step in 0..4 {
+            let found = compute.linear(x.clone(), weight.clone(), None).into_data();
+            let again = compute.linear(x.clone(), weight.clone(), None).into_data();
+            assert_eq!(found, again, "step {step}");
+            let fresh = Compute::new(precision).linear(x.clone(), weight.clone(), None).into_data();
+            assert_eq!(found, fresh, "step {step}");
+            weight = weight * 2.0 + 1.0;
+        }
     }
 }
 
@@ -220,7 +323,7 @@ fn token_log_prob_agrees_with_plain_operations() {
         let inputs = [flat(tensor([rows, width], 1) * 4.0), flat(tensor([vocabulary, width], 2))];
         let targets: Vec<i64> = (0..rows).map(|row| (row * 7 % vocabulary) as i64).collect();
         let targets = Tensor::<1, Int>::from_data(TensorData::new(targets, [rows]), &Device::flex());
-        type Function = fn(Tensor<2>, Tensor<2>, Tensor<1, Int>, bool) -> super::TokenLogProb;
+        type Function = fn(Tensor<2>, Tensor<2>, Tensor<1, Int>, bool) -> TokenLogProb;
         let of = |function: Function, want_entropy: bool| {
             let targets = targets.clone();
             move |inputs: &[Tensor<1>]| {

@@ -54,8 +54,7 @@ impl Packs {
             match found {
                 Some(entry) => entry.packed.clone(),
                 None => {
-                    // Entries whose original has no other holder belong to weights that are gone.
-                    entries.retain(|entry| Arc::strong_count(&entry.original) > 1);
+                    forget_dead(&mut entries);
                     let packed = Arc::new(Packed::new(matrix, format));
                     entries.push(Entry { original, transposed, format, packed: packed.clone() });
                     packed
@@ -69,9 +68,41 @@ impl Packs {
     pub fn clear(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
+}
 
-    #[cfg(test)]
-    pub fn count(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+/// Removes the entries whose originals are held by entries alone: those weights are gone.
+fn forget_dead(entries: &mut Vec<Entry>) {
+    let holders = |original: &Arc<Bytes>| entries.iter().filter(|entry| Arc::ptr_eq(&entry.original, original)).count();
+    let dead = |entry: &Entry| Arc::strong_count(&entry.original) == holders(&entry.original);
+    let mut dead = entries.iter().map(dead).collect::<Vec<_>>().into_iter();
+    entries.retain(|_| dead.next() != Some(true));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::operation::tensor;
+    use super::*;
+
+    fn count(packs: &Packs) -> usize {
+        packs.0.lock().unwrap().len()
+    }
+
+    #[test]
+    fn weights_are_packed_once_and_forgotten_when_gone() {
+        let packs = Packs::default();
+        let weight = tensor((0..12).map(|i| i as f32).collect(), [3, 4]);
+        let kept = usize::from(Format::F32.available());
+        for _ in 0..2 {
+            packs.right(&weight, false, Format::F32, 1, |_| ());
+            assert_eq!(count(&packs), kept);
+        }
+        packs.right(&weight, true, Format::F32, 1, |_| ());
+        assert_eq!(count(&packs), 2 * kept);
+        packs.right(&weight, false, Format::F32, FEW_ROWS + 1, |right| assert!(matches!(right, Right::Matrix(..))));
+        drop(weight);
+        packs.right(&tensor(vec![1.0], [1, 1]), false, Format::F32, 1, |_| ());
+        assert_eq!(count(&packs), kept);
+        packs.clear();
+        assert_eq!(count(&packs), 0);
     }
 }
