@@ -242,6 +242,21 @@ fn processors_come_before_the_filters() {
     }
 }
 
+/// Ends a response wherever its end is not impossible yet.
+struct EndIfPossible;
+
+impl LogitsProcessor for EndIfPossible {
+    fn process(&self, _row: usize, _generated: &[u32], scores: &mut [f32]) -> Option<u32> {
+        scores[17].is_finite().then_some(17)
+    }
+}
+
+#[test]
+fn processors_come_before_the_least_length() {
+    let ended = processed(&EndIfPossible, &SamplingConfig { min_length: 4, ..sampled(8) }).unwrap();
+    assert!(ended.iter().all(|generated| generated.tokens == [17]));
+}
+
 #[test]
 fn a_processor_that_leaves_no_token_is_an_error() {
     let sampling = SamplingConfig { min_length: 4, ..sampled(8) };
