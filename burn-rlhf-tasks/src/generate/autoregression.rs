@@ -27,7 +27,8 @@ pub struct Generated {
 }
 
 /// Samples a response to each prompt. `streams` holds one random stream for each of them, so that a response depends
-/// neither on the other prompts nor on how many there are.
+/// neither on the other prompts nor on how many there are. A module that is being trained has to be given without its
+/// gradients (`valid()`), else every step stays in memory.
 ///
 /// # Errors
 /// For settings out of range, prompts that are empty, too long or of unknown tokens, and scores that are not finite.
