@@ -12,6 +12,8 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Parser)]
 #[command(name = "sppo", version, max_term_width = 110)]
 pub struct Arguments {
+    #[command(flatten)]
+    pub device: DeviceArguments,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -38,10 +40,10 @@ pub enum Command {
 #[derive(Args, Clone)]
 pub struct DeviceArguments {
     /// Backend: flex, wgpu, vulkan, cuda, metal, rocm or cpu, of those this program was built with
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", global = true)]
     pub backend: Option<String>,
     /// Number of threads on CPU backends; all cores by default
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", global = true)]
     pub threads: Option<usize>,
 }
 
@@ -53,8 +55,6 @@ pub struct TrainArguments {
     /// sppo, ppo, sa2c, a2c, bc or reward-model
     #[arg(long, short, value_name = "NAME", default_value = "sppo")]
     pub algorithm: String,
-    #[command(flatten)]
-    pub device: DeviceArguments,
     /// A TOML file whose values replace those of the preset
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -109,8 +109,6 @@ pub struct EvalArguments {
     /// Evaluate the policy as training started, not as it ended
     #[arg(long)]
     pub start: bool,
-    #[command(flatten)]
-    pub device: DeviceArguments,
 }
 
 #[derive(Args)]
@@ -134,8 +132,6 @@ pub struct SampleArguments {
     pub greedy: bool,
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    #[command(flatten)]
-    pub device: DeviceArguments,
 }
 
 #[derive(Args)]
@@ -173,8 +169,6 @@ pub struct ReproArguments {
     /// Print the table of what is finished, and run nothing
     #[arg(long)]
     pub table: bool,
-    #[command(flatten)]
-    pub device: DeviceArguments,
 }
 
 #[derive(Args)]
@@ -195,8 +189,6 @@ pub struct BenchArguments {
     /// f32 or bf16
     #[arg(long, default_value = "f32")]
     pub precision: String,
-    #[command(flatten)]
-    pub device: DeviceArguments,
 }
 
 #[derive(Args)]

@@ -4,14 +4,14 @@ use burn_rlhf_tasks::{
 };
 use burn_sppo::run::{Purpose, Streams};
 
-use crate::{arguments::SampleArguments, console::Console, device, failure::Failure, run_model};
+use crate::{arguments::{DeviceArguments, SampleArguments}, console::Console, device, failure::Failure, run_model};
 
 /// Beginnings for those who give none.
 const PROMPTS: [&str; 3] = ["This film", "I watched it with friends.", "The story follows"];
 
-pub fn run(arguments: SampleArguments) -> Result<(), Failure> {
+pub fn run(arguments: SampleArguments, device: &DeviceArguments) -> Result<(), Failure> {
     let console = Console::new(false);
-    let (_, device) = device::select(&arguments.device)?;
+    let (_, device) = device::select(device)?;
     let (model, tokenizer) = run_model::load(&arguments.run, &device)?;
     let defaults = SamplingConfig::default();
     let sampling = SamplingConfig {

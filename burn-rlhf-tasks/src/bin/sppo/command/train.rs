@@ -12,7 +12,7 @@ use burn_rlhf_tasks::{
 use burn_sppo::run::{Exactness, Purpose, Streams};
 
 use crate::{
-    arguments::TrainArguments,
+    arguments::{DeviceArguments, TrainArguments},
     console::Console,
     device,
     failure::Failure,
@@ -25,13 +25,13 @@ pub const MODEL: &str = "model";
 /// Folder of finished stages in the output folder.
 const STAGES: &str = "stages";
 
-pub fn run(arguments: TrainArguments) -> Result<(), Failure> {
+pub fn run(arguments: TrainArguments, device: &DeviceArguments) -> Result<(), Failure> {
     let console = Console::new(arguments.quiet);
     let config = configuration(&arguments)?;
     if arguments.dry_run {
         return print_plan(&config, &console);
     }
-    let (backend, device) = device::select(&arguments.device)?;
+    let (backend, device) = device::select(device)?;
     console.line(&format!("{} on {} with {backend}", config.algorithm.name.as_str(), config.task.name.as_str()));
     let interrupter = interrupter()?;
     let stages = Stages {
