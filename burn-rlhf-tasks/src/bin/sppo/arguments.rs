@@ -28,8 +28,6 @@ pub enum Command {
     Sample(SampleArguments),
     /// Draw metrics of one or several runs as SVG
     Curves(CurvesArguments),
-    /// Run a row of the results table over its seeds, going on where it was stopped
-    Repro(ReproArguments),
     /// Time generation, scoring and the update step at fixed shapes
     Bench(BenchArguments),
     /// Check devices, disk and Hub
@@ -98,7 +96,7 @@ pub struct TrainArguments {
 
 #[derive(Args)]
 pub struct EvalArguments {
-    /// Folder of the run, or of one of its checkpoints
+    /// Folder of the run
     pub run: PathBuf,
     /// validation or test
     #[arg(long, default_value = "validation")]
@@ -109,6 +107,9 @@ pub struct EvalArguments {
     /// Evaluate the policy as training started, not as it ended
     #[arg(long)]
     pub start: bool,
+    /// Folder that holds the finished stages
+    #[arg(long, value_name = "FOLDER", default_value = "outputs")]
+    pub output: PathBuf,
 }
 
 #[derive(Args)]
@@ -148,27 +149,6 @@ pub struct CurvesArguments {
     /// List the metrics that there are
     #[arg(long)]
     pub list: bool,
-}
-
-#[derive(Args)]
-pub struct ReproArguments {
-    /// Row of the table; without it, the rows are listed
-    pub row: Option<String>,
-    /// Data of the row's task, as for `train --data`
-    #[arg(long, value_name = "PATH")]
-    pub data: Option<PathBuf>,
-    /// Folder of the rows' runs
-    #[arg(long, value_name = "FOLDER", default_value = "outputs/repro")]
-    pub output: PathBuf,
-    /// Seeds, instead of those of the row
-    #[arg(long, value_delimiter = ',', value_name = "N,N")]
-    pub seeds: Vec<u64>,
-    /// Replace one value in every run of the row; may be repeated
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub sets: Vec<String>,
-    /// Print the table of what is finished, and run nothing
-    #[arg(long)]
-    pub table: bool,
 }
 
 #[derive(Args)]

@@ -8,6 +8,7 @@ mod failure;
 mod run_model;
 mod stage;
 mod table;
+mod text;
 
 use std::process::ExitCode;
 
@@ -17,9 +18,11 @@ use arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let device = arguments.device;
     let result = match arguments.command {
-        Command::Train(arguments) => command::train::run(arguments),
-        Command::Sample(arguments) => command::sample::run(arguments),
+        Command::Eval(arguments) => command::eval::run(arguments, &device),
+        Command::Train(arguments) => command::train::run(arguments, &device),
+        Command::Sample(arguments) => command::sample::run(arguments, &device),
         _ => Err(failure::Failure::usage("this command is not there yet")),
     };
     match result {

@@ -1,10 +1,16 @@
 use burn_rlhf_tasks::{
-    generate::{SamplingConfig, SpecialTokens, generate},
+    generate::{SamplingConfig, generate},
     model::tokenizer::EncodeOptions,
 };
 use burn_sppo::run::{Purpose, Streams};
 
-use crate::{arguments::{DeviceArguments, SampleArguments}, console::Console, device, failure::Failure, run_model};
+use crate::{
+    arguments::{DeviceArguments, SampleArguments},
+    console::Console,
+    device,
+    failure::Failure,
+    run_model, text,
+};
 
 /// Beginnings for those who give none.
 const PROMPTS: [&str; 3] = ["This film", "I watched it with friends.", "The story follows"];
@@ -20,7 +26,7 @@ pub fn run(arguments: SampleArguments, device: &DeviceArguments) -> Result<(), F
         max_new_tokens: arguments.max_new_tokens.unwrap_or(defaults.max_new_tokens),
         ..defaults
     };
-    let special = SpecialTokens { pad: tokenizer.pad_id()?, eos: tokenizer.eos_id().unwrap_or(u32::MAX) };
+    let special = text::special_tokens(&tokenizer)?;
     let texts: Vec<String> = (0..arguments.number)
         .map(|index| arguments.prompt.clone().unwrap_or_else(|| PROMPTS[index % PROMPTS.len()].to_owned()))
         .collect();

@@ -1,13 +1,17 @@
-use std::path::{Path, PathBuf};
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+};
 
-use burn::{module::Module, train::Interrupter};
+use burn::{
+    module::Module,
+    train::{Interrupter, renderer::default_renderer},
+};
 use burn_rlhf_tasks::{
     config::{AlgorithmName, Argument, Overrides, RunConfig},
-    model::{export::export_gpt2, gpt2::Gpt2Config, load::read_gpt2_config, tokenizer::EncodeOptions},
+    model::{export::export_gpt2, gpt2::Gpt2Config, load::read_gpt2_config, tokenizer::Tokenizer},
     policy::LanguageActorCritic,
-    rollout::{PromptSource, TextDecoder},
-    task::Sample,
-    training::{CheckpointConfig, Evaluation, RlhfLearner, RlhfTraining},
+    training::{CheckpointConfig, Evaluation, ReportMetric, RlhfLearner, RlhfTraining},
 };
 use burn_sppo::run::{Exactness, Purpose, Streams};
 
@@ -17,13 +21,13 @@ use crate::{
     device,
     failure::Failure,
     stage::{Data, Stages},
-    table,
+    table, text,
 };
 
 /// Folder of the exported model in a run directory.
 pub const MODEL: &str = "model";
 /// Folder of finished stages in the output folder.
-const STAGES: &str = "stages";
+pub const STAGES: &str = "stages";
 
 pub fn run(arguments: TrainArguments, device: &DeviceArguments) -> Result<(), Failure> {
     let console = Console::new(arguments.quiet);
@@ -76,24 +80,11 @@ fn from_rewards(
         .actor_critic()
         .init(stored.model, &mut streams.stream(Purpose::Initialization, 2, 0), &stages.device)
         .train();
-    let special = burn_rlhf_tasks::generate::SpecialTokens {
-        pad: tokenizer.pad_id()?,
-        eos: tokenizer.eos_id().unwrap_or(u32::MAX),
-    };
-    let encode = |text: &str| tokenizer.ids(text, &EncodeOptions::default()).unwrap_or_default();
-    let source = |samples: Vec<Sample>| {
-        let side = config.task.prompt_truncation.into();
-        PromptSource::new(samples, encode, config.task.max_prompt_length, side, special)
-    };
-    let decoder: TextDecoder = {
-        let tokenizer = tokenizer.clone();
-        std::sync::Arc::new(move |tokens: &[u32]| tokenizer.decode(tokens, true).unwrap_or_default())
-    };
     let mut validation = data.splits.validation.clone();
     validation.truncate(config.evaluation.rows.unwrap_or(usize::MAX));
     let evaluation = Evaluation {
         split: "val".into(),
-        prompts: source(validation)?,
+        prompts: text::prompts(config, validation, &tokenizer)?,
         sampling: config.evaluation.sampling.clone(),
         every: config.evaluation.every,
         zero_shot: config.evaluation.at_start,
@@ -114,15 +105,20 @@ fn from_rewards(
         seed: config.seed,
     };
     let directory = run_directory(arguments, config)?;
-    let text = config.to_toml()?;
-    let mut training = RlhfTraining::new(&directory, source(data.splits.train.clone())?, decoder)
+    let prompts = text::prompts(config, data.splits.train.clone(), &tokenizer)?;
+    let mut training = RlhfTraining::new(&directory, prompts, text::decoder(&tokenizer))
         .reward(stages.as_reward(&judges.reward)?)
-        .observer(console)
         .with_checkpoints(CheckpointConfig { every: config.checkpoint.every, keep: config.checkpoint.keep })
         .with_interrupter(interrupter)
         .evaluation(evaluation)
         .num_iterations(config.iterations)
-        .config_text(text);
+        .config_text(config.to_toml()?);
+    training = match dashboard(arguments) {
+        true => training
+            .metrics_train(ReportMetric::headline())
+            .renderer(default_renderer(stages.interrupter.clone(), None)),
+        false => training.observer(console),
+    };
     if arguments.resume.is_some() {
         training = training.resume();
     }
@@ -138,10 +134,15 @@ fn from_rewards(
     table::print(&console, &directory, &result.evaluations)
 }
 
+/// Whether Burn's dashboard shows the training: in a terminal that can.
+fn dashboard(arguments: &TrainArguments) -> bool {
+    cfg!(feature = "tui") && std::io::stdout().is_terminal() && !arguments.plain && !arguments.quiet
+}
+
 fn export(
     model: &LanguageActorCritic,
     shape: &Gpt2Config,
-    tokenizer: &burn_rlhf_tasks::model::tokenizer::Tokenizer,
+    tokenizer: &Tokenizer,
     directory: &Path,
 ) -> Result<(), Failure> {
     Ok(export_gpt2(&model.valid().into_actor(), shape, tokenizer, directory.join(MODEL))?)

@@ -1,0 +1,64 @@
+use burn::train::Interrupter;
+use burn_rlhf_tasks::{
+    config::RunConfig,
+    policy::{CriticKind, LanguageActorCritic, LanguageActorCriticConfig},
+    task::Split,
+    training::Evaluation,
+};
+use burn_sppo::run::{Purpose, Streams};
+
+use super::train::STAGES;
+use crate::{
+    arguments::{DeviceArguments, EvalArguments},
+    console::Console,
+    device,
+    failure::Failure,
+    run_model,
+    stage::Stages,
+    text,
+};
+
+/// Measures the policy of a run, or the one it started from, on a split of its data.
+pub fn run(arguments: EvalArguments, device: &DeviceArguments) -> Result<(), Failure> {
+    let console = Console::new(false);
+    let split: Split = arguments.split.parse().map_err(Failure::usage)?;
+    let config = RunConfig::load(arguments.run.join("config.toml"))?;
+    let (_, device) = device::select(device)?;
+    let stages = Stages {
+        config: &config,
+        folder: arguments.output.join(STAGES),
+        device: device.clone(),
+        console,
+        interrupter: Interrupter::new(),
+    };
+    let data = stages.data()?;
+    let start = stages.policy(&data)?;
+    let tokenizer = start.tokenizer;
+    let judges = stages.judges(&data, &tokenizer)?;
+    let actor_only = LanguageActorCriticConfig { critic: CriticKind::None, mlp_head: false };
+    let as_policy = |model| -> LanguageActorCritic {
+        actor_only.init(model, &mut Streams::new(0).stream(Purpose::Initialization, 0, 0), &device)
+    };
+    let reference = as_policy(start.model);
+    let policy = match arguments.start {
+        true => reference.clone(),
+        false => as_policy(run_model::load(&arguments.run, &device)?.0),
+    };
+    let mut samples = data.splits.get(split).to_vec();
+    samples.truncate(arguments.rows.unwrap_or(usize::MAX));
+    let decoder = text::decoder(&tokenizer);
+    let (report, _) = Evaluation {
+        split: split.to_string(),
+        prompts: text::prompts(&config, samples, &tokenizer)?,
+        sampling: config.evaluation.sampling.clone(),
+        every: 0,
+        zero_shot: false,
+        rows: config.evaluation.generation_rows,
+        judges: stages.evaluation_judges(&judges)?,
+    }
+    .run(&policy, Some(&reference), &decoder, Streams::new(config.seed), 0, &device)?;
+    for (key, value) in &report.metrics {
+        console.result(&format!("{key:<40} {value:>10.4}"));
+    }
+    Ok(())
+}
