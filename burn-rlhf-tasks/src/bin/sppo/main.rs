@@ -5,6 +5,8 @@ mod command;
 mod console;
 mod device;
 mod failure;
+mod history;
+mod plot;
 mod run_model;
 mod stage;
 mod table;
@@ -23,7 +25,7 @@ fn main() -> ExitCode {
         Command::Eval(arguments) => command::eval::run(arguments, &device),
         Command::Train(arguments) => command::train::run(arguments, &device),
         Command::Sample(arguments) => command::sample::run(arguments, &device),
-        _ => Err(failure::Failure::usage("this command is not there yet")),
+        Command::Curves(arguments) => command::curves::run(arguments, console::Console::new(false)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

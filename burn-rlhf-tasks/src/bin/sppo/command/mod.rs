@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub mod curves;
 pub mod eval;
 pub mod sample;
 pub mod train;
