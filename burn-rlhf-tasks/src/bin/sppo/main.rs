@@ -19,6 +19,7 @@ use clap::Parser;
 use arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
+    survive_full_files();
     let arguments = Arguments::parse();
     let device = arguments.device;
     let result = match arguments.command {
@@ -30,5 +31,14 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
+    }
+}
+
+/// A file that has reached its size limit is an error to report, not a reason to be killed.
+fn survive_full_files() {
+    #[cfg(unix)]
+    // SAFETY: ignoring a signal runs no code of this program, and no other thread exists yet.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
     }
 }

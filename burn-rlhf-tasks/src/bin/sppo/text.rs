@@ -27,5 +27,5 @@ pub fn decoder(tokenizer: &Tokenizer) -> TextDecoder {
 pub fn prompts(config: &RunConfig, samples: Vec<Sample>, tokenizer: &Tokenizer) -> Result<PromptSource, Failure> {
     let encode = |text: &str| tokenizer.ids(text, &EncodeOptions::default()).unwrap_or_default();
     let (length, side) = (config.task.max_prompt_length, config.task.prompt_truncation);
-    Ok(PromptSource::new(samples, encode, length, side.into(), special_tokens(tokenizer)?)?)
+    Ok(PromptSource::new(samples, encode, length, side, special_tokens(tokenizer)?)?)
 }

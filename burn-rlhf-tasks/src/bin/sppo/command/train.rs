@@ -13,7 +13,9 @@ use burn_rlhf_tasks::{
     policy::LanguageActorCritic,
     training::{CheckpointConfig, Evaluation, ReportMetric, RlhfLearner, RlhfTraining},
 };
-use burn_sppo::run::{Exactness, Purpose, Streams};
+use burn_sppo::run::{Exactness, Purpose, RunDirectory, Streams};
+
+use super::curves::draw_run;
 
 use crate::{
     arguments::{DeviceArguments, TrainArguments},
@@ -131,6 +133,7 @@ fn from_rewards(
         )));
     }
     export(&result.model, &shape, &tokenizer, &directory)?;
+    draw_run(&RunDirectory::open(&directory)?, &console)?;
     table::print(&console, &directory, &result.evaluations)
 }
 

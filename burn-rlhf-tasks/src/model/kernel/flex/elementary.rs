@@ -15,7 +15,7 @@ pub fn exp(x: f32) -> f32 {
     let shifted = inside.mul_add(std::f32::consts::LOG2_E, ROUND);
     let exponent = shifted - ROUND;
     // ln 2 in two parts, so that the product with an integer of 8 bits is exact (Cody and Waite).
-    let rest = exponent.mul_add(-0.693_359_375, inside);
+    let rest = exponent.mul_add(-0.693_359_4, inside);
     let rest = exponent.mul_add(2.121_944_4e-4, rest);
     // Coefficients of the Cephes library's expf.
     let series = 1.987_569_1e-4f32;

@@ -50,7 +50,7 @@ impl Operation<1> for Gelu {
 }
 
 /// `2 √(2/π)`: `(1 + tanh u) / 2` is the sigmoid of `2u`.
-const SCALE: f32 = 1.595_769_1;
+const SCALE: f32 = 1.595_769;
 const CUBIC: f32 = 0.044_715;
 
 #[inline(always)]
