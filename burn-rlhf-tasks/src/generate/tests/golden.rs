@@ -61,7 +61,9 @@ fn golden_greedy_tokens_with_and_without_cache() {
     let mut checked = 0;
     for name in ["gpt2", "gpt2_sharded", "gpt2_fp16", "gpt2_bf16", "gpt2_bin", "gpt2_hub_keys"] {
         let model = load_gpt2(golden::directory().join("models").join(name), &Device::flex()).unwrap();
-        for case in golden::load(&format!("models/{name}/expected.json")).cases_of("kind", "greedy") {
+        let fixture = golden::load(&format!("models/{name}/expected.json"));
+        // Not every folder has one.
+        for case in fixture.cases().iter().filter(|case| case.input("kind") == "greedy") {
             check(&model, case);
             checked += 1;
         }
