@@ -55,7 +55,7 @@ impl Default for BcSection {
             append_end_token: true,
             max_grad_norm: Some(1.0),
             warmup: 0,
-            optimizer: OptimizerSection { learning_rate: 1e-3, ..OptimizerSection::default() },
+            optimizer: OptimizerSection { learning_rate: 1e-3, epsilon: 1e-8, ..OptimizerSection::default() },
             scheduler: SchedulerSection::default(),
         }
     }
@@ -96,7 +96,7 @@ impl Default for RewardModelSection {
             judge: true,
             max_grad_norm: Some(1.0),
             warmup: 0,
-            optimizer: OptimizerSection { learning_rate: 5e-4, ..OptimizerSection::default() },
+            optimizer: OptimizerSection { learning_rate: 5e-4, epsilon: 1e-8, ..OptimizerSection::default() },
             scheduler: SchedulerSection::default(),
             n_layers: 2,
             dim: 128,
