@@ -275,7 +275,7 @@ fn changes_are_listed_key_by_key() {
     let expected = [
         "seed: 1 instead of 42",
         "update.max_grad_norm: \"none\" instead of 1.0",
-        "bc.optimizer.epsilon: 1e-6 instead of 1e-5",
+        "bc.optimizer.epsilon: 1e-6 instead of 1e-8",
     ];
     assert_eq!(changes, expected);
 }
