@@ -1,6 +1,7 @@
 //! RLHF for language models on Burn: data, models, generation and symmetric PPO.
 
 pub mod algorithm;
+pub mod allocator;
 pub mod config;
 pub mod generate;
 pub mod metric;

@@ -9,10 +9,10 @@ use burn::backend::flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::elementary::{exp, maximum, sum, sum_pairs};
-use super::gemm::{Output, Right, Threads, multiply};
+use super::gemm::{Right, Threads, multiply};
 use super::matrix::{MatrixMut, MatrixRef};
 use super::operation::{Operation, contiguous, tensor};
-use super::tile::Format;
+use super::tile::{Format, Plus};
 use super::vectorise::vectorise;
 
 /// Queries handled together.
@@ -260,7 +260,7 @@ impl Head<'_> {
         scores.resize(block.len() * keys, 0.0);
         let output = MatrixMut::new(scores, block.len(), keys);
         let (query, key) = (self.query.row_range(block), self.key.row_range(0..keys).transposed());
-        product(output, query, key, Output::Replace);
+        product(output, query, key, Plus::Nothing);
     }
 
     fn forward(&self, mut output: MatrixMut, log_sums: &mut [f32], scores: &mut Vec<f32>) {
@@ -279,7 +279,7 @@ impl Head<'_> {
             }
             let weights = MatrixRef::new(scores, block.len(), keys);
             let values = self.value.row_range(0..keys);
-            product(output.row_range(block.clone()), weights, values, Output::Replace);
+            product(output.row_range(block.clone()), weights, values, Plus::Nothing);
             for (query, inverse) in block.zip(inverses) {
                 output.row_mut(query).iter_mut().for_each(|value| *value *= inverse);
             }
@@ -305,7 +305,7 @@ impl Head<'_> {
             let block_gradient = gradient.row_range(block.clone());
             let (keys_seen, values_seen) = (self.key.row_range(0..keys), self.value.row_range(0..keys));
             let view = MatrixMut::new(slopes, size, keys);
-            product(view, block_gradient, values_seen.transposed(), Output::Replace);
+            product(view, block_gradient, values_seen.transposed(), Plus::Nothing);
             let rows = block.clone().zip(weights.chunks_exact_mut(keys)).zip(slopes.chunks_exact_mut(keys));
             for ((query, weights), slopes) in rows {
                 let reach = self.reach(query);
@@ -317,10 +317,10 @@ impl Head<'_> {
             }
             let weights = MatrixRef::new(weights, size, keys);
             let slopes = MatrixRef::new(slopes, size, keys);
-            product(value_gradient.row_range(0..keys), weights.transposed(), block_gradient, Output::Add);
-            product(query_gradient.row_range(block.clone()), slopes, keys_seen, Output::Replace);
+            product(value_gradient.row_range(0..keys), weights.transposed(), block_gradient, Plus::Output);
+            product(query_gradient.row_range(block.clone()), slopes, keys_seen, Plus::Nothing);
             let query = self.query.row_range(block);
-            product(key_gradient.row_range(0..keys), slopes.transposed(), query, Output::Add);
+            product(key_gradient.row_range(0..keys), slopes.transposed(), query, Plus::Output);
         }
     }
 }
@@ -330,8 +330,8 @@ fn blocks(queries: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
 }
 
 /// In f32: these products are small, and what they feed is sensitive.
-fn product(output: MatrixMut, left: MatrixRef, right: MatrixRef, keep: Output) {
-    multiply(output, left, Right::Matrix(right, Format::F32), keep, Threads::One);
+fn product(output: MatrixMut, left: MatrixRef, right: MatrixRef, plus: Plus) {
+    multiply(output, left, Right::Matrix(right, Format::F32), plus, Threads::One);
 }
 
 /// Writes `value` where a key is padding.

@@ -6,7 +6,7 @@ use gemm::Parallelism;
 use rayon::prelude::*;
 
 use super::matrix::{MatrixMut, MatrixRef};
-use super::tile::{COLUMNS, Format, ROWS, Target, tile};
+use super::tile::{COLUMNS, Format, Plus, ROWS, Target, tile};
 use super::vectorise::vectorise;
 
 /// Words of depth that are summed in registers at a time: a right panel then fits the second-level cache.
@@ -64,13 +64,6 @@ impl Right<'_> {
     }
 }
 
-/// Whether a product keeps what is in its output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Output {
-    Replace,
-    Add,
-}
-
 /// How many threads a product may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Threads {
@@ -84,7 +77,7 @@ pub enum Threads {
 ///
 /// # Panics
 /// If the sizes do not fit together.
-pub fn multiply(mut output: MatrixMut, left: MatrixRef, right: Right, keep: Output, threads: Threads) {
+pub fn multiply(mut output: MatrixMut, left: MatrixRef, right: Right, plus: Plus, threads: Threads) {
     let (format, depth, columns) = match right {
         Right::Matrix(matrix, format) => (format, matrix.rows, matrix.columns),
         Right::Packed(packed) => (packed.format, packed.depth, packed.columns),
@@ -94,13 +87,22 @@ pub fn multiply(mut output: MatrixMut, left: MatrixRef, right: Right, keep: Outp
     if output.rows == 0 || output.columns == 0 {
         return;
     }
-    if depth == 0 && keep == Output::Replace {
-        (0..output.rows).for_each(|row| output.row_mut(row).fill(0.0));
+    if let Plus::Row(row) = plus {
+        assert_eq!(row.len(), columns, "length of the row that is added");
+    }
+    if depth == 0 {
+        for row in 0..output.rows {
+            match plus {
+                Plus::Nothing => output.row_mut(row).fill(0.0),
+                Plus::Row(values) => output.row_mut(row).copy_from_slice(values),
+                Plus::Output => {}
+            }
+        }
     }
     if let Right::Matrix(matrix, format) = right
         && !format.available()
     {
-        return portable(output, left, matrix, keep, threads);
+        return portable(output, left, matrix, plus, threads);
     }
     let rows = LEFT_PANELS * ROWS;
     let mut panels = Vec::new();
@@ -109,14 +111,30 @@ pub fn multiply(mut output: MatrixMut, left: MatrixRef, right: Right, keep: Outp
         let left = left.row_range(range.clone());
         for block in blocks(depth.div_ceil(format.terms())) {
             pack_left(left, format, block.clone(), &mut panels, threads);
-            let keep = if block.start > 0 { Output::Add } else { keep };
-            multiply_block(output.row_range(range.clone()), &panels, right, format, block, (keep, threads));
+            let plus = if block.start > 0 { Plus::Output } else { plus };
+            multiply_block(output.row_range(range.clone()), &panels, right, format, block, (plus, threads));
         }
     }
 }
 
+/// `left · right` and a row, as a new row-major matrix, on all cores.
+pub fn multiplied(left: MatrixRef, right: Right, row: Option<&[f32]>) -> Vec<f32> {
+    let (rows, columns) = (left.rows, right.columns());
+    if left.columns == 0 {
+        return row.map_or_else(|| vec![0.0; rows * columns], |row| row.repeat(rows));
+    }
+    let mut output = Vec::<f32>::with_capacity(rows * columns);
+    // SAFETY: the memory is there, and belongs to the vector alone. A product that does not add to its output writes
+    // each element before anything reads it.
+    let view = unsafe { MatrixMut::from_raw(output.as_mut_ptr(), rows, columns) };
+    multiply(view, left, right, row.map_or(Plus::Nothing, Plus::Row), Threads::All);
+    // SAFETY: all elements have been written.
+    unsafe { output.set_len(rows * columns) };
+    output
+}
+
 /// The product in f32 on machines without AVX-512.
-fn portable(mut output: MatrixMut, left: MatrixRef, right: MatrixRef, keep: Output, threads: Threads) {
+fn portable(mut output: MatrixMut, left: MatrixRef, right: MatrixRef, plus: Plus, threads: Threads) {
     let work = output.rows.saturating_mul(output.columns).saturating_mul(left.columns);
     let parallelism = match threads {
         Threads::All if work >= 2 * TASK => Parallelism::Rayon(0),
@@ -133,7 +151,7 @@ fn portable(mut output: MatrixMut, left: MatrixRef, right: MatrixRef, keep: Outp
             start,
             1,
             stride as isize,
-            keep == Output::Add,
+            plus == Plus::Output,
             left.elements().as_ptr(),
             left.column_stride as isize,
             left.row_stride as isize,
@@ -148,6 +166,11 @@ fn portable(mut output: MatrixMut, left: MatrixRef, right: MatrixRef, keep: Outp
             parallelism,
         );
     }
+    if let Plus::Row(row) = plus {
+        for index in 0..output.rows {
+            output.row_mut(index).iter_mut().zip(row).for_each(|(element, value)| *element += value);
+        }
+    }
 }
 
 /// Adds the products of one block of depth.
@@ -157,7 +180,7 @@ fn multiply_block(
     right: Right,
     format: Format,
     block: std::ops::Range<usize>,
-    (keep, threads): (Output, Threads),
+    (plus, threads): (Plus, Threads),
 ) {
     let (rows, columns) = (output.rows, output.columns);
     let depth = block.len();
@@ -190,7 +213,10 @@ fn multiply_block(
                     stride: elements.stride,
                     rows: ROWS.min(rows - row),
                     columns: COLUMNS.min(columns - column),
-                    add: keep == Output::Add,
+                    plus: match plus {
+                        Plus::Row(row) => Plus::Row(&row[column..]),
+                        plus => plus,
+                    },
                 };
                 tile(format, &left[row * depth..][..ROWS * depth], packed, target);
             }

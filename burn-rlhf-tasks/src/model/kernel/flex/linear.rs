@@ -3,8 +3,8 @@
 use burn::backend::flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::gemm::{Output, Right, Threads, multiply};
-use super::matrix::{MatrixMut, MatrixRef};
+use super::gemm::{Right, multiplied};
+use super::matrix::MatrixRef;
 use super::operation::{Operation, contiguous, tensor};
 use super::packs::Packs;
 use super::tile::Format;
@@ -119,29 +119,13 @@ pub fn matrix(tensor: &FlexTensor) -> MatrixRef<'_> {
 }
 
 fn affine(x: &FlexTensor, right: Right, bias: Option<&[f32]>) -> FlexTensor {
-    let (x, columns) = (matrix(x), right.columns());
-    let mut output = Vec::new();
-    let keep = match bias {
-        Some(bias) => {
-            output.reserve_exact(x.rows * columns);
-            (0..x.rows).for_each(|_| output.extend_from_slice(bias));
-            Output::Add
-        }
-        None => {
-            output.resize(x.rows * columns, 0.0);
-            Output::Replace
-        }
-    };
-    multiply(MatrixMut::new(&mut output, x.rows, columns), x, right, keep, Threads::All);
-    tensor(output, [x.rows, columns])
+    let x = matrix(x);
+    tensor(multiplied(x, right, bias), [x.rows, right.columns()])
 }
 
 /// A product as a new tensor, on all cores.
 pub fn product(left: MatrixRef, right: MatrixRef, format: Format) -> FlexTensor {
-    let mut output = vec![0.0; left.rows * right.columns];
-    let view = MatrixMut::new(&mut output, left.rows, right.columns);
-    multiply(view, left, Right::Matrix(right, format), Output::Replace, Threads::All);
-    tensor(output, [left.rows, right.columns])
+    tensor(multiplied(left, Right::Matrix(right, format), None), [left.rows, right.columns])
 }
 
 /// The sum of the rows.

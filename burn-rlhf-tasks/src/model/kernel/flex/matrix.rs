@@ -86,6 +86,13 @@ impl<'a> MatrixMut<'a> {
         Self { start: elements.as_mut_ptr(), rows, columns, row_stride: columns, owner: PhantomData }
     }
 
+    /// # Safety
+    /// `rows * columns` elements from the pointer on are writable, and nobody else uses them during `'a`. They may hold
+    /// nothing yet; then they must be written before they are read.
+    pub unsafe fn from_raw(start: *mut f32, rows: usize, columns: usize) -> Self {
+        Self { start, rows, columns, row_stride: columns, owner: PhantomData }
+    }
+
     /// Parts of `width` columns each, from left to right.
     ///
     /// # Panics

@@ -41,17 +41,26 @@ impl Format {
     }
 }
 
+/// What is added to a product.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Plus<'a> {
+    Nothing,
+    /// What is in the output.
+    Output,
+    /// One row, to each row.
+    Row(&'a [f32]),
+}
+
 /// Where a tile goes.
 #[derive(Clone, Copy, Debug)]
-pub struct Target {
+pub struct Target<'a> {
     /// Its first element.
     pub start: *mut f32,
     /// Distance between rows.
     pub stride: usize,
     pub rows: usize,
     pub columns: usize,
-    /// Whether the tile is added to what is there.
-    pub add: bool,
+    pub plus: Plus<'a>,
 }
 
 /// Computes a tile from `left`, words `[depth][ROWS]`, and `right`, words `[depth][COLUMNS]`.
@@ -66,6 +75,9 @@ pub unsafe fn tile(format: Format, left: &[u32], right: &[u32], target: Target) 
     assert_eq!(left.len() / ROWS, right.len() / COLUMNS, "panels of one depth");
     assert!(left.len().is_multiple_of(ROWS) && right.len().is_multiple_of(COLUMNS), "whole panels");
     assert!((1..=ROWS).contains(&target.rows) && target.columns <= COLUMNS, "a target of one tile");
+    if let Plus::Row(row) = target.plus {
+        assert!(row.len() >= target.columns, "a row as long as the target");
+    }
     #[cfg(target_arch = "x86_64")]
     // SAFETY: the caller vouches for the target and the instructions; the panels were just measured.
     unsafe {
@@ -92,7 +104,7 @@ pub unsafe fn tile(format: Format, left: &[u32], right: &[u32], target: Target) 
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{COLUMNS, ROWS, Target};
+    use super::{COLUMNS, Plus, ROWS, Target};
 
     const LANES: usize = 16;
     const VECTORS: usize = COLUMNS / LANES;
@@ -129,12 +141,15 @@ mod x86 {
                         if mask == 0 {
                             continue;
                         }
-                        // SAFETY: the mask leaves out elements beyond the target's columns.
+                        // SAFETY: the mask leaves out elements beyond the target's columns, which the row has too.
                         unsafe {
                             let address = target.start.add(m * target.stride + v * LANES);
-                            let sum = match target.add {
-                                true => _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, address)),
-                                false => sum,
+                            let sum = match target.plus {
+                                Plus::Nothing => sum,
+                                Plus::Output => _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, address)),
+                                Plus::Row(row) => {
+                                    _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, row.as_ptr().add(v * LANES)))
+                                }
                             };
                             _mm512_mask_storeu_ps(address, mask, sum);
                         }

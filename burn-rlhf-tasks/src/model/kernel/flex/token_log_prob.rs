@@ -6,11 +6,11 @@ use burn::backend::flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::elementary::{exp, maximum};
-use super::gemm::{Output, Right, Threads, multiply};
+use super::gemm::{Right, Threads, multiply};
 use super::linear::{matrix, product};
 use super::matrix::{MatrixMut, MatrixRef};
 use super::operation::{Operation, contiguous, tensor};
-use super::tile::Format;
+use super::tile::{Format, Plus};
 use super::vectorise::vectorise;
 
 /// Rows whose logits are computed together.
@@ -38,7 +38,7 @@ impl TokenLogProb {
     /// Fills the logits of some rows, and says their log-sums and entropies.
     fn block(&self, logits: &mut [f32], hidden: MatrixRef, vocabulary: MatrixRef) -> Vec<[f32; 2]> {
         let view = MatrixMut::new(logits, hidden.rows, vocabulary.rows);
-        multiply(view, hidden, Right::Matrix(vocabulary.transposed(), self.format), Output::Replace, Threads::All);
+        multiply(view, hidden, Right::Matrix(vocabulary.transposed(), self.format), Plus::Nothing, Threads::All);
         logits.par_chunks_exact(vocabulary.rows).map(summarise).collect()
     }
 
