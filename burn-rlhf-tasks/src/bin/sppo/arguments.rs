@@ -28,6 +28,10 @@ pub enum Command {
     Sample(SampleArguments),
     /// Draw metrics of one or several runs as SVG
     Curves(CurvesArguments),
+    /// Time generation, scoring and the update step at fixed shapes
+    Bench(BenchArguments),
+    /// Check devices, disk and Hub
+    Doctor(DoctorArguments),
 }
 
 /// Where the numbers come from, shared by all commands that compute.
@@ -145,4 +149,37 @@ pub struct CurvesArguments {
     /// List the metrics that there are
     #[arg(long)]
     pub list: bool,
+}
+
+#[derive(Args)]
+pub struct BenchArguments {
+    /// tiny (4 layers, width 256, 8192 tokens) or small (GPT-2 with 124 million parameters)
+    #[arg(default_value = "tiny")]
+    pub shape: String,
+    /// Responses an iteration
+    #[arg(long, default_value_t = 16)]
+    pub trajectories: usize,
+    #[arg(long, default_value_t = 8)]
+    pub minibatch: usize,
+    #[arg(long, default_value_t = 1)]
+    pub epochs: usize,
+    /// Measured iterations, after one that is not
+    #[arg(long, default_value_t = 3)]
+    pub repeats: usize,
+    /// f32 or bf16
+    #[arg(long, default_value = "f32")]
+    pub precision: String,
+}
+
+#[derive(Args)]
+pub struct DoctorArguments {
+    /// Do not try to reach the Hub
+    #[arg(long)]
+    pub offline: bool,
+    /// Folder that runs would go to
+    #[arg(long, value_name = "FOLDER", default_value = "outputs")]
+    pub output: PathBuf,
+    /// Check the backend in this process and print what it computes as JSON
+    #[arg(long, hide = true, requires = "backend")]
+    pub probe: bool,
 }

@@ -9,6 +9,7 @@ mod history;
 mod plot;
 mod run_model;
 mod stage;
+mod system;
 mod table;
 mod text;
 
@@ -27,6 +28,8 @@ fn main() -> ExitCode {
         Command::Train(arguments) => command::train::run(arguments, &device),
         Command::Sample(arguments) => command::sample::run(arguments, &device),
         Command::Curves(arguments) => command::curves::run(arguments, console::Console::new(false)),
+        Command::Bench(arguments) => command::bench::run(arguments, &device, console::Console::new(false)),
+        Command::Doctor(arguments) => command::doctor::run(arguments, &device, console::Console::new(false)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,6 +8,7 @@ mod cache;
 mod client;
 mod download;
 mod error;
+mod reach;
 mod select;
 mod settings;
 

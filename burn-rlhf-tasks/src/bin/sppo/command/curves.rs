@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn_sppo::run::{RunDirectory, write_file};
 
@@ -25,7 +25,7 @@ struct Run {
 pub fn run(arguments: CurvesArguments, console: Console) -> Result<(), Failure> {
     let directories = arguments.runs.iter().map(|run| RunDirectory::open(run).map_err(Failure::usage));
     let directories = directories.collect::<Result<Vec<_>, _>>()?;
-    let runs = read(&directories, &console)?;
+    let runs = read(&directories)?;
     if arguments.list {
         for metric in metrics(&runs) {
             console.result(metric);
@@ -41,24 +41,23 @@ pub fn run(arguments: CurvesArguments, console: Console) -> Result<(), Failure> 
 }
 
 /// Draws the default metrics of one run into its `curves.svg`.
-pub fn draw_run(directory: &RunDirectory, console: &Console) -> Result<PathBuf, Failure> {
-    let runs = read(std::slice::from_ref(directory), console)?;
-    let path = directory.curves();
-    write_file(&path, picture(&runs, &[])?.as_bytes())?;
-    Ok(path)
+pub fn draw_run(directory: &RunDirectory) -> Result<(), Failure> {
+    let runs = read(std::slice::from_ref(directory))?;
+    Ok(write_file(&directory.curves(), picture(&runs, &[])?.as_bytes())?)
 }
 
-fn read(directories: &[RunDirectory], console: &Console) -> Result<Vec<Run>, Failure> {
+fn read(directories: &[RunDirectory]) -> Result<Vec<Run>, Failure> {
     let names = names(&directories.iter().map(RunDirectory::path).collect::<Vec<_>>());
     let mut runs = Vec::new();
     for (directory, name) in directories.iter().zip(names) {
         let history = History::read(directory).map_err(Failure::failed)?;
         for torn in &history.torn {
-            console.line(&format!(
-                "{}, line {}: left out, because it was not finished when the run stopped or is being written now",
+            eprintln!(
+                "warning: {}, line {}: left out, because it was not finished when the run stopped, or is being written \
+                 now",
                 torn.path.display(),
                 torn.line
-            ));
+            );
         }
         runs.push(Run { name, history });
     }
@@ -159,6 +158,8 @@ fn unknown(there: &[&str], asked: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     const THERE: [&str; 5] =

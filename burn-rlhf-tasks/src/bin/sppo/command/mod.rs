@@ -1,6 +1,8 @@
 //! One file a command.
 
+pub mod bench;
 pub mod curves;
+pub mod doctor;
 pub mod eval;
 pub mod sample;
 pub mod train;

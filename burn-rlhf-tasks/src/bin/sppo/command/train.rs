@@ -133,7 +133,7 @@ fn from_rewards(
         )));
     }
     export(&result.model, &shape, &tokenizer, &directory)?;
-    draw_run(&RunDirectory::open(&directory)?, &console)?;
+    draw_run(&RunDirectory::open(&directory)?)?;
     table::print(&console, &directory, &result.evaluations)
 }
 
