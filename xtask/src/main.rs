@@ -45,8 +45,6 @@ enum Task {
     Sample(Arguments),
     /// Draw the metrics of one or several runs
     Curves(Arguments),
-    /// Run the published results again
-    Repro(Arguments),
     /// Measure speed and memory
     Bench(Arguments),
     /// Look at devices, network, disk and versions
@@ -79,7 +77,6 @@ fn main() -> ExitCode {
         Task::Eval(arguments) => ("eval", arguments),
         Task::Sample(arguments) => ("sample", arguments),
         Task::Curves(arguments) => ("curves", arguments),
-        Task::Repro(arguments) => ("repro", arguments),
         Task::Bench(arguments) => ("bench", arguments),
         Task::Doctor(arguments) => ("doctor", arguments),
         Task::Test(arguments) => return run_all(&plan::test(plan::has_nextest(), arguments.args)),

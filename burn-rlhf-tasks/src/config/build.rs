@@ -1,11 +1,12 @@
 //! From the sections of a configuration to the settings of the library.
 
 use burn::module::ParamGroup;
-use burn::optim::{AdamConfig, AdamWConfig, ModuleOptimizer};
+use burn::optim::{AdamConfig, ModuleOptimizer};
 use burn_sppo::{
     advantage::Gae,
     learner::{LearningRateSchedule, UpdateConfig},
     loss::{Algorithm, PolicyLossConfig, Symmetry, ValueLoss},
+    optim::FusedAdamWConfig,
 };
 
 use super::{
@@ -66,7 +67,7 @@ impl OptimizerSection {
     pub fn build(&self) -> ModuleOptimizer {
         match self.name {
             OptimizerName::AdamW => {
-                let config = AdamWConfig::new()
+                let config = FusedAdamWConfig::new()
                     .with_beta_1(self.beta_1 as f32)
                     .with_beta_2(self.beta_2 as f32)
                     .with_epsilon(self.epsilon as f32)

@@ -21,6 +21,7 @@ use arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
     survive_full_files();
+    burn_rlhf_tasks::allocator::keep_freed_blocks();
     let arguments = Arguments::parse();
     let device = arguments.device;
     let result = match arguments.command {
