@@ -17,6 +17,8 @@ use super::vectorise::vectorise;
 
 /// Queries handled together.
 const BLOCK: usize = 64;
+/// Queries up to which packing keys and values costs more than it gives.
+const FEW_QUERIES: usize = 4;
 
 /// Which keys a query sees.
 #[derive(Clone, Debug)]
@@ -265,6 +267,9 @@ impl Head<'_> {
 
     fn forward(&self, mut output: MatrixMut, log_sums: &mut [f32], scores: &mut Vec<f32>) {
         let scale = self.scale();
+        if self.query.rows <= FEW_QUERIES && self.query.column_stride == 1 {
+            return self.forward_few(output, log_sums, scores);
+        }
         for block in blocks(self.query.rows) {
             let keys = self.reach(block.end - 1);
             if keys == 0 {
@@ -283,6 +288,18 @@ impl Head<'_> {
             for (query, inverse) in block.zip(inverses) {
                 output.row_mut(query).iter_mut().for_each(|value| *value *= inverse);
             }
+        }
+    }
+
+    /// One query after the other, without packing keys and values first.
+    fn forward_few(&self, mut output: MatrixMut, log_sums: &mut [f32], scores: &mut Vec<f32>) {
+        for (query, log_sum) in log_sums.iter_mut().enumerate() {
+            let keys = self.reach(query);
+            scores.resize(keys, 0.0);
+            products_with_rows(self.query.row(query), self.key, scores);
+            let [logarithm, inverse] = exponentials(scores, self.real, self.scale());
+            *log_sum = logarithm;
+            sum_of_rows(scores, inverse, self.value, output.row_mut(query));
         }
     }
 
@@ -345,6 +362,26 @@ fn hide(row: &mut [f32], real: Option<&[u8]>, value: f32) {
 }
 
 vectorise! {
+    /// The products of a vector with the first rows of a matrix.
+    fn products_with_rows(vector: &[f32], rows: MatrixRef, products: &mut [f32]) {
+        for (row, product) in products.iter_mut().enumerate() {
+            *product = sum_pairs(vector, rows.row(row), |left, right| left * right);
+        }
+    }
+
+    /// The sum of the first rows of a matrix, each with a weight, and all with a scale.
+    fn sum_of_rows(weights: &[f32], scale: f32, rows: MatrixRef, output: &mut [f32]) {
+        output.fill(0.0);
+        for (row, &weight) in weights.iter().enumerate() {
+            for (sum, &value) in output.iter_mut().zip(rows.row(row)) {
+                *sum = weight.mul_add(value, *sum);
+            }
+        }
+        for sum in output {
+            *sum *= scale;
+        }
+    }
+
     /// Turns products into exponentials, and says the logarithm and the reciprocal of their sum; zeros if no key is
     /// real.
     fn exponentials(scores: &mut [f32], real: Option<&[u8]>, scale: f32) -> [f32; 2] {

@@ -6,7 +6,7 @@ use gemm::Parallelism;
 use rayon::prelude::*;
 
 use super::matrix::{MatrixMut, MatrixRef};
-use super::tile::{COLUMNS, Format, Plus, ROWS, Target, tile};
+use super::tile::{COLUMNS, Format, Plus, ROWS, Target, interleave, tile};
 use super::vectorise::vectorise;
 
 /// Words of depth that are summed in registers at a time: a right panel then fits the second-level cache.
@@ -289,10 +289,13 @@ fn pack<const W: usize>(matrix: MatrixRef, format: Format, start: usize, words: 
     if matrix.column_stride == 1 {
         match format {
             Format::F32 => (0..terms).for_each(|row| copy_row(matrix.row(row), &mut words[row * W..])),
-            Format::Bf16 => (0..depth).for_each(|word| {
-                let [low, high] = [2 * word, 2 * word + 1].map(|row| if row < terms { matrix.row(row) } else { &[] });
-                pair_rows(low, high, &mut words[word * W..]);
-            }),
+            Format::Bf16 => {
+                let nothing = [0.0; W];
+                for (word, words) in words.chunks_exact_mut(W).enumerate() {
+                    let high = if 2 * word + 1 < terms { matrix.row(2 * word + 1) } else { &nothing[..matrix.columns] };
+                    interleave(matrix.row(2 * word), high, words);
+                }
+            }
         }
         return;
     }
@@ -343,19 +346,6 @@ fn copy_row(row: &[f32], words: &mut [u32]) {
 }
 
 vectorise! {
-    /// Words out of two rows; the second may be absent.
-    fn pair_rows(low: &[f32], high: &[f32], words: &mut [u32]) {
-        if high.is_empty() {
-            for (word, &low) in words.iter_mut().zip(low) {
-                *word = round(low);
-            }
-        } else {
-            for ((word, &low), &high) in words.iter_mut().zip(low).zip(high) {
-                *word = round(low) | (round(high) << 16);
-            }
-        }
-    }
-
     /// Words out of adjacent elements.
     fn pair_neighbours(row: &[f32], words: &mut [u32]) {
         let (pairs, last) = row.as_chunks::<2>();

@@ -57,6 +57,7 @@ impl<'a> MatrixRef<'a> {
     }
 
     /// One row of a matrix whose rows have no gaps.
+    #[inline(always)]
     pub fn row(self, row: usize) -> &'a [f32] {
         assert!(row < self.rows && self.column_stride == 1, "row {row} of {}", self.rows);
         &self.elements[row * self.row_stride..][..self.columns]

@@ -100,6 +100,21 @@ pub unsafe fn tile(format: Format, left: &[u32], right: &[u32], target: Target) 
     unreachable!("{format:?} is not available here: {target:?}");
 }
 
+/// Packs two rows as words of bf16, `low` in the low halves; as many as the shortest slice has.
+///
+/// # Panics
+/// If bf16 is not [available](Format::available).
+pub fn interleave(low: &[f32], high: &[f32], words: &mut [u32]) {
+    assert!(Format::Bf16.available(), "bf16 instructions");
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the machine has the instructions.
+    unsafe {
+        x86::interleave(low, high, words);
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    unreachable!("{} {} {}", low.len(), high.len(), words.len());
+}
+
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
@@ -157,6 +172,23 @@ mod x86 {
                 }
             }
         };
+    }
+
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    pub fn interleave(low: &[f32], high: &[f32], words: &mut [u32]) {
+        let length = low.len().min(high.len()).min(words.len());
+        for start in (0..length).step_by(LANES) {
+            let mask = ((1u32 << (length - start).min(LANES)) - 1) as __mmask16;
+            // SAFETY: the mask leaves out what lies beyond the shortest slice.
+            unsafe {
+                let load = |row: &[f32]| {
+                    let values = _mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, row.as_ptr().add(start)));
+                    _mm512_cvtepu16_epi32(std::mem::transmute::<__m256bh, __m256i>(values))
+                };
+                let pair = _mm512_or_si512(load(low), _mm512_slli_epi32::<16>(load(high)));
+                _mm512_mask_storeu_epi32(words.as_mut_ptr().add(start).cast(), mask, pair);
+            }
+        }
     }
 
     tile!(float, "avx512f", |sum, left, right| _mm512_fmadd_ps(left, right, sum));
