@@ -5,7 +5,7 @@ use rand::RngExt;
 
 use super::SamplingConfig;
 
-/// A token that may follow, and its score divided by the temperature.
+/// A token that may follow, and how far its score is below the highest one, divided by the temperature.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Candidate {
     pub token: u32,
@@ -16,6 +16,7 @@ pub(super) struct Candidate {
 #[derive(Default)]
 pub(super) struct Candidates {
     kept: Vec<Candidate>,
+    maxima: Vec<f32>,
     scratch: Vec<f32>,
 }
 
@@ -26,8 +27,10 @@ impl Candidates {
             0 => self.all(scores),
             k => self.top_k(scores, k),
         }
-        let temperature = sampling.temperature as f32;
-        self.kept.iter_mut().for_each(|candidate| candidate.score /= temperature);
+        // Differences to the highest score do not overflow where the temperature is small.
+        let highest = self.kept.iter().map(|candidate| candidate.score).fold(f32::MIN, f32::max);
+        let divide = |score: f32| (f64::from(score - highest) / sampling.temperature) as f32;
+        self.kept.iter_mut().for_each(|candidate| candidate.score = divide(candidate.score));
         if sampling.top_p < 1.0 {
             self.top_p(sampling.top_p);
         }
@@ -48,50 +51,37 @@ impl Candidates {
 
     fn all(&mut self, scores: &[f32]) {
         self.kept.clear();
-        let allowed = (0..).zip(scores).filter(|&(_, &score)| score > f32::NEG_INFINITY);
-        self.kept.extend(allowed.map(|(token, &score)| Candidate { token, score }));
+        keep(&mut self.kept, f32::MIN, 0, scores);
     }
 
     /// Keeps the scores that are not below the `k`-th.
     ///
-    /// One pass with a rising bar: whenever enough tokens have been kept, all below their `k`-th are dropped.
+    /// At least `k` scores reach the `k`-th of the highest scores of each chunk, so only chunks that do are looked at.
     fn top_k(&mut self, scores: &[f32], k: usize) {
         const CHUNK: usize = 32;
         self.kept.clear();
-        let mut bar = f32::MIN;
-        let mut limit = 2 * k.max(CHUNK);
-        for (chunk, first) in scores.chunks(CHUNK).zip((0..).step_by(CHUNK)) {
-            let highest =
-                chunk.iter().fold(f32::NEG_INFINITY, |highest, &score| if score > highest { score } else { highest });
-            if highest < bar {
-                continue;
-            }
-            let above = (first..).zip(chunk).filter(|&(_, &score)| score >= bar);
-            self.kept.extend(above.map(|(token, &score)| Candidate { token, score }));
-            if self.kept.len() >= limit {
-                bar = self.drop_below(k);
-                limit = 2 * self.kept.len().max(CHUNK);
+        self.maxima.clear();
+        self.maxima.extend(scores.chunks(CHUNK).map(highest));
+        self.scratch.clone_from(&self.maxima);
+        let bar = if self.scratch.len() > k { nth_highest(&mut self.scratch, k) } else { f32::MIN };
+        // Minus infinity stays below the bar, whatever the chunks hold.
+        let bar = bar.max(f32::MIN);
+        for ((chunk, first), &highest) in scores.chunks(CHUNK).zip((0..).step_by(CHUNK)).zip(&self.maxima) {
+            if highest >= bar {
+                keep(&mut self.kept, bar, first, chunk);
             }
         }
-        self.drop_below(k);
-    }
-
-    /// Drops what is below the `k`-th score, and returns that.
-    fn drop_below(&mut self, k: usize) -> f32 {
-        if self.kept.len() <= k {
-            return f32::MIN;
+        if self.kept.len() > k {
+            self.scratch.clear();
+            self.scratch.extend(self.kept.iter().map(|candidate| candidate.score));
+            let bar = nth_highest(&mut self.scratch, k);
+            self.kept.retain(|candidate| candidate.score >= bar);
         }
-        self.scratch.clear();
-        self.scratch.extend(self.kept.iter().map(|candidate| candidate.score));
-        let (_, &mut bar, _) = self.scratch.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a));
-        self.kept.retain(|candidate| candidate.score >= bar);
-        bar
     }
 
     /// Keeps the likeliest tokens up to the one with which their probability reaches `p`, at least one.
     fn top_p(&mut self, p: f64) {
         let bar = p * self.weigh();
-        let highest = self.highest();
         let mut sum = 0.0;
         let mut sorted = 0;
         let mut next = 64;
@@ -105,7 +95,7 @@ impl Candidates {
             rest[..size].sort_unstable_by(descending);
             for candidate in &rest[..size] {
                 sorted += 1;
-                sum += f64::from((candidate.score - highest).exp());
+                sum += f64::from(candidate.score.exp());
                 if sum >= bar {
                     self.kept.truncate(sorted);
                     return;
@@ -115,17 +105,35 @@ impl Candidates {
         }
     }
 
-    fn highest(&self) -> f32 {
-        self.kept.iter().map(|candidate| candidate.score).fold(f32::NEG_INFINITY, f32::max)
-    }
-
     /// Fills the scratch with weights proportional to the probabilities and returns their sum.
     fn weigh(&mut self) -> f64 {
-        let highest = self.highest();
         self.scratch.clear();
-        self.scratch.extend(self.kept.iter().map(|candidate| (candidate.score - highest).exp()));
+        self.scratch.extend(self.kept.iter().map(|candidate| candidate.score.exp()));
         self.scratch.iter().map(|&weight| f64::from(weight)).sum()
     }
+}
+
+/// Adds the scores that are not below `bar`; `first` is the token of the first one.
+fn keep(kept: &mut Vec<Candidate>, bar: f32, first: u32, scores: &[f32]) {
+    let above = (first..).zip(scores).filter(|&(_, &score)| score >= bar);
+    kept.extend(above.map(|(token, &score)| Candidate { token, score }));
+}
+
+/// The highest score; minus infinity if there is none.
+fn highest(scores: &[f32]) -> f32 {
+    // Lanes that do not wait for each other.
+    let mut lanes = [f32::NEG_INFINITY; 8];
+    for part in scores.chunks(8) {
+        for (lane, &score) in lanes.iter_mut().zip(part) {
+            *lane = if score > *lane { score } else { *lane };
+        }
+    }
+    lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)
+}
+
+/// The `n`-th of the scores, counted from 1 at the highest; reorders them.
+fn nth_highest(scores: &mut [f32], n: usize) -> f32 {
+    *scores.select_nth_unstable_by(n - 1, |a, b| b.total_cmp(a)).1
 }
 
 /// Higher scores first, then lower tokens.
@@ -165,13 +173,14 @@ mod tests {
             assert_eq!(rule.process(0, &vec![0; number("generated") as usize], &mut scores), None);
         }
         let kept = kept(&scores, &sampling(number("temperature"), number("top_k") as usize, number("top_p")));
-        let highest = kept.iter().map(|candidate| candidate.score).fold(f32::NEG_INFINITY, f32::max);
-        let sum: f32 = kept.iter().map(|candidate| (candidate.score - highest).exp()).sum();
+        // The filters keep the distance to the highest score, and none of them drops that.
+        let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max) / number("temperature") as f32;
+        let sum: f32 = kept.iter().map(|candidate| candidate.score.exp()).sum();
         let mut processed = vec![f32::NEG_INFINITY; scores.len()];
         let mut probabilities = vec![0.0; scores.len()];
         for candidate in &kept {
-            processed[candidate.token as usize] = candidate.score;
-            probabilities[candidate.token as usize] = (candidate.score - highest).exp() / sum;
+            processed[candidate.token as usize] = candidate.score + highest;
+            probabilities[candidate.token as usize] = candidate.score.exp() / sum;
         }
         case.check_f32("processed_logits", &processed);
         case.check_f32("probs", &probabilities);
@@ -181,6 +190,16 @@ mod tests {
     #[test]
     fn golden_filters_keep_the_expected_tokens() {
         golden::load("sampling.json").cases().iter().for_each(check);
+    }
+
+    #[test]
+    fn a_tiny_temperature_leaves_the_likeliest_token() {
+        let mut candidates = Candidates::default();
+        for top_k in [0, 2, 10] {
+            candidates.filter(&[1.0, 30.0, 29.0, -5.0], &sampling(1e-300, top_k, 1.0));
+            let mut stream = Streams::new(3).stream(Purpose::Sampling, 0, 0);
+            assert!((0..20).all(|_| candidates.draw(&mut stream) == Some(1)), "top_k = {top_k}");
+        }
     }
 
     fn scattered(count: usize) -> Vec<f32> {
