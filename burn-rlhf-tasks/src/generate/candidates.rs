@@ -3,7 +3,7 @@ use std::cmp::Ordering;
 use burn_sppo::run::Stream;
 use rand::RngExt;
 
-use super::SamplingConfig;
+use super::{SamplingConfig, distribution::highest};
 
 /// A token that may follow, and how far its score is below the highest one, divided by the temperature.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -117,18 +117,6 @@ impl Candidates {
 fn keep(kept: &mut Vec<Candidate>, bar: f32, first: u32, scores: &[f32]) {
     let above = (first..).zip(scores).filter(|&(_, &score)| score >= bar);
     kept.extend(above.map(|(token, &score)| Candidate { token, score }));
-}
-
-/// The highest score; minus infinity if there is none.
-fn highest(scores: &[f32]) -> f32 {
-    // Lanes that do not wait for each other.
-    let mut lanes = [f32::NEG_INFINITY; 8];
-    for part in scores.chunks(8) {
-        for (lane, &score) in lanes.iter_mut().zip(part) {
-            *lane = if score > *lane { score } else { *lane };
-        }
-    }
-    lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)
 }
 
 /// The `n`-th of the scores, counted from 1 at the highest; reorders them.

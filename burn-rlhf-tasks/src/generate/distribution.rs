@@ -1,3 +1,5 @@
+use crate::model::kernel::exponential_sums;
+
 /// What is known of a softmax over all tokens before one is chosen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Softmax {
@@ -10,24 +12,30 @@ pub(super) struct Softmax {
 impl Softmax {
     /// `None` if a score is not a number or plus infinity, or if all are minus infinity.
     pub fn of(logits: &[f32]) -> Option<Self> {
-        let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let highest = highest(logits);
         if !highest.is_finite() {
             return None;
         }
-        let (mut sum, mut weighted) = (0.0f64, 0.0f64);
-        for &logit in logits {
-            let below = logit - highest;
-            let weight = below.exp();
-            sum += f64::from(weight);
-            weighted += f64::from(if weight > 0.0 { weight * below } else { weight });
-        }
-        let log_sum = sum.ln() as f32;
-        (!sum.is_nan()).then(|| Self { highest, log_sum, entropy: (sum.ln() - weighted / sum) as f32 })
+        let [sum, weighted] = exponential_sums(logits, highest);
+        let log_sum = sum.ln();
+        (!sum.is_nan()).then(|| Self { highest, log_sum: log_sum as f32, entropy: (log_sum - weighted / sum) as f32 })
     }
 
     pub fn log_prob(&self, logit: f32) -> f32 {
         logit - self.highest - self.log_sum
     }
+}
+
+/// The highest score; minus infinity if there is none.
+pub(super) fn highest(scores: &[f32]) -> f32 {
+    // Lanes that do not wait for each other.
+    let mut lanes = [f32::NEG_INFINITY; 8];
+    for part in scores.chunks(8) {
+        for (lane, &score) in lanes.iter_mut().zip(part) {
+            *lane = if score > *lane { score } else { *lane };
+        }
+    }
+    lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)
 }
 
 #[cfg(test)]

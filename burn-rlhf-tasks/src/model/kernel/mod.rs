@@ -59,5 +59,19 @@ pub struct TokenLogProb {
     pub entropy: Option<Tensor<1>>,
 }
 
+/// The sums of `e^(x - highest)` and of `(x - highest) e^(x - highest)`, NaN if a logit is.
+///
+/// On the host, whatever the device of the model.
+#[cfg(feature = "flex")]
+pub(crate) fn exponential_sums(logits: &[f32], highest: f32) -> [f64; 2] {
+    flex::elementary::exponential_sums(logits, highest)
+}
+
+/// The sums of `e^(x - highest)` and of `(x - highest) e^(x - highest)`, NaN if a logit is.
+#[cfg(not(feature = "flex"))]
+pub(crate) fn exponential_sums(logits: &[f32], highest: f32) -> [f64; 2] {
+    plain::exponential_sums(logits, highest)
+}
+
 #[cfg(test)]
 mod tests;

@@ -38,3 +38,12 @@ pub fn token_log_prob(
     let log_prob = log_probs.gather(1, targets.unsqueeze_dim(1)).squeeze_dim(1);
     TokenLogProb { log_prob, entropy }
 }
+
+#[cfg(not(feature = "flex"))]
+pub fn exponential_sums(logits: &[f32], highest: f32) -> [f64; 2] {
+    logits.iter().fold([0.0; 2], |[sum, weighted], logit| {
+        let below = logit - highest;
+        let weight = below.exp();
+        [sum + f64::from(weight), weighted + f64::from(if weight > 0.0 { weight * below } else { weight })]
+    })
+}

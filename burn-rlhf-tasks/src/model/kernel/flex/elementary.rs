@@ -3,6 +3,8 @@
 //! They are polynomials without branches. Call them in functions defined with
 //! [`vectorise`](super::vectorise).
 
+use super::vectorise::vectorise;
+
 /// `e^x` with a relative error below 2e-7; 0 below -87.3, infinity above 88.7.
 #[inline(always)]
 pub fn exp(x: f32) -> f32 {
@@ -106,6 +108,36 @@ pub fn maximum(values: &[f32]) -> f32 {
     lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)
 }
 
+/// The sums of `e^(x - highest)` and of `(x - highest) e^(x - highest)`, NaN if a number is.
+pub fn exponential_sums(values: &[f32], highest: f32) -> [f64; 2] {
+    // Sums of blocks go to f64, so that long ones stay exact.
+    values.chunks(1024).fold([0.0; 2], |[sum, weighted], block| {
+        let [part, part_weighted] = block_exponential_sums(block, highest);
+        [sum + f64::from(part), weighted + f64::from(part_weighted)]
+    })
+}
+
+vectorise! {
+    fn block_exponential_sums(values: &[f32], highest: f32) -> [f32; 2] {
+        let mut sums = [0.0f32; 16];
+        let mut weighted = [0.0f32; 16];
+        let mut add = |values: &[f32]| {
+            for ((&value, sum), weighted) in values.iter().zip(&mut sums).zip(&mut weighted) {
+                let below = value - highest;
+                let weight = exp(below);
+                *sum += weight;
+                // The product with minus infinity is not a number where the weight is 0; a weight that is none stays.
+                *weighted += if weight > 0.0 { weight * below } else { weight };
+            }
+        };
+        let chunks = values.chunks_exact(16);
+        let rest = chunks.remainder();
+        chunks.for_each(&mut add);
+        add(rest);
+        [fold(sums), fold(weighted)]
+    }
+}
+
 #[inline(always)]
 fn fold(mut lanes: [f32; 16]) -> f32 {
     let mut width = 8;
@@ -198,5 +230,21 @@ mod tests {
             assert_eq!(sum_pairs(&values, &values, |left, right| left + right), 2.0 * total, "{length}");
             assert_eq!(maximum(&values), values.iter().copied().fold(f32::NEG_INFINITY, f32::max), "{length}");
         }
+    }
+
+    #[test]
+    fn exponential_sums_equal_their_definition() {
+        for length in [1, 15, 16, 17, 1024, 3000] {
+            let values: Vec<f32> = (0..length).map(|i| ((i * 37) % 101) as f32 / 9.0 - 8.0).collect();
+            let exact = values.iter().fold([0.0f64; 2], |[sum, weighted], &value| {
+                let below = f64::from(value - 3.0);
+                [sum + below.exp(), weighted + below * below.exp()]
+            });
+            for (found, exact) in exponential_sums(&values, 3.0).into_iter().zip(exact) {
+                assert!((found - exact).abs() <= 2e-6 * exact.abs(), "{found} instead of {exact}");
+            }
+        }
+        assert_eq!(exponential_sums(&[f32::NEG_INFINITY, 1.0], 1.0), [1.0, 0.0]);
+        assert!(exponential_sums(&[f32::NAN, 1.0], 1.0).into_iter().all(f64::is_nan));
     }
 }

@@ -1,7 +1,7 @@
 //! The hot operations on flex: each one a single node of the graph, with its own backward pass on all cores.
 
 pub mod attention;
-mod elementary;
+pub mod elementary;
 pub mod gelu;
 mod gemm;
 pub mod layer_norm;
