@@ -45,6 +45,8 @@ enum Task {
     Sample(Arguments),
     /// Draw the metrics of one or several runs
     Curves(Arguments),
+    /// Run a table of the results over its seeds, skipping finished rows
+    Repro(Arguments),
     /// Measure speed and memory
     Bench(Arguments),
     /// Look at devices, network, disk and versions
@@ -77,6 +79,7 @@ fn main() -> ExitCode {
         Task::Eval(arguments) => ("eval", arguments),
         Task::Sample(arguments) => ("sample", arguments),
         Task::Curves(arguments) => ("curves", arguments),
+        Task::Repro(arguments) => ("repro", arguments),
         Task::Bench(arguments) => ("bench", arguments),
         Task::Doctor(arguments) => ("doctor", arguments),
         Task::Test(arguments) => return run_all(&plan::test(plan::has_nextest(), arguments.args)),

@@ -34,6 +34,25 @@ impl Source {
         Ok(source)
     }
 
+    /// Every readable file in and below `path`, whatever its name says it is for; or the file `path`.
+    ///
+    /// # Errors
+    /// If `path` does not exist, cannot be listed, or is a folder without a readable file.
+    pub fn every_file(path: &Path) -> Result<Vec<PathBuf>, DataError> {
+        let metadata = std::fs::metadata(path).map_err(|error| DataError::reading(path, error))?;
+        if !metadata.is_dir() {
+            return Ok(vec![path.to_path_buf()]);
+        }
+        let mut files = Vec::new();
+        collect(path, DEPTH, &mut files)?;
+        files.retain(|file| is_readable(file));
+        files.sort();
+        match files.is_empty() {
+            true => Err(DataError::NoFiles { path: path.to_path_buf(), part: "test" }),
+            false => Ok(files),
+        }
+    }
+
     /// Sorts files into parts by the words `train`, `test` and `unsupervised` (or `unsup`) in the file name, else in
     /// the name of its folder. Files that name no part or have no known format are left out.
     pub fn of_files(files: impl IntoIterator<Item = PathBuf>) -> Self {
@@ -128,7 +147,10 @@ mod tests {
         }
         let source = Source::find(folder.path()).unwrap();
         assert_eq!((source.train, source.test), (vec![inner.join("train.jsonl")], vec![inner.join("test.jsonl")]));
+        let both = [inner.join("test.jsonl"), inner.join("train.jsonl")];
+        assert_eq!(Source::every_file(folder.path()).unwrap(), both);
         let file = inner.join("test.jsonl");
+        assert_eq!(Source::every_file(&file).unwrap(), both[..1]);
         assert_eq!(Source::find(&file).unwrap().train, [file]);
     }
 

@@ -28,6 +28,8 @@ pub enum Command {
     Sample(SampleArguments),
     /// Draw metrics of one or several runs as SVG
     Curves(CurvesArguments),
+    /// Run a table of the results over its seeds: `sppo repro imdb --data reviews/`
+    Repro(ReproArguments),
     /// Time generation, scoring and the update step at fixed shapes
     Bench(BenchArguments),
     /// Check devices, disk and Hub
@@ -149,6 +151,36 @@ pub struct CurvesArguments {
     /// List the metrics that there are
     #[arg(long)]
     pub list: bool,
+}
+
+#[derive(Args)]
+pub struct ReproArguments {
+    /// Name of the table; without it, all are listed
+    pub table: Option<String>,
+    /// A file or folder of the task's data instead of the data set on the Hub
+    #[arg(long, value_name = "PATH")]
+    pub data: Option<PathBuf>,
+    /// Only this arm; may be repeated
+    #[arg(long = "arm", value_name = "NAME")]
+    pub arms: Vec<String>,
+    /// Only this seed; may be repeated
+    #[arg(long = "seed", value_name = "N")]
+    pub seeds: Vec<u64>,
+    /// Replace one value of every row, for example `--set size=tiny`; rows with other values are other rows
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+    /// Rows that are run at the same time; they share the cores
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub jobs: usize,
+    /// Folder that runs and finished stages go to
+    #[arg(long, value_name = "FOLDER", default_value = "outputs")]
+    pub output: PathBuf,
+    /// File of finished rows, which are skipped; by default OUTPUT/repro/TABLE.jsonl
+    #[arg(long, value_name = "FILE")]
+    pub results: Option<PathBuf>,
+    /// Print the table of the finished rows and run nothing
+    #[arg(long)]
+    pub summary: bool,
 }
 
 #[derive(Args)]

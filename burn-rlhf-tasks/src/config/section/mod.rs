@@ -9,7 +9,7 @@ mod update;
 
 pub use algorithm::{AlgorithmName, AlgorithmSection, ValueLossForm};
 pub use evaluation::{EvaluationMetric, EvaluationSection};
-pub use model::{ModelSection, Precision, Reference};
+pub use model::{ModelSection, Reference};
 pub use stage::{BcSection, RewardModelSection, RewardSection};
 pub use task::{Target, TaskName, TaskSection};
 pub use update::{OptimizerName, OptimizerSection, RolloutSection, SchedulerName, SchedulerSection, UpdateSection};

@@ -1,4 +1,4 @@
-use crate::policy::CriticKind;
+use crate::{model::kernel::Precision, policy::CriticKind};
 use serde::{Deserialize, Serialize};
 
 /// The policy, its critic and its reference.
@@ -10,6 +10,8 @@ pub struct ModelSection {
     pub tokenizer: Option<String>,
     /// Make policy, tokenizer and reward model here even where the preset names checkpoints.
     pub from_scratch: bool,
+    /// Seed of the models that are made here; `none`: the seed of the run.
+    pub seed: Option<u64>,
     /// Where the critic's features come from.
     pub critic: CriticKind,
     /// A value head with one hidden layer instead of a linear one.
@@ -33,6 +35,7 @@ impl Default for ModelSection {
             policy: None,
             tokenizer: None,
             from_scratch: false,
+            seed: None,
             critic: CriticKind::Separate,
             mlp_head: false,
             reference: Reference::Copy,
@@ -55,12 +58,4 @@ pub enum Reference {
     SharedTrunk,
     /// No reference: KL is neither paid for nor reported.
     None,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Precision {
-    F32,
-    /// bf16 operands, f32 sums and f32 master weights.
-    Bf16,
 }

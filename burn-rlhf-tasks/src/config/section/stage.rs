@@ -54,7 +54,7 @@ impl Default for BcSection {
             response_only: false,
             append_end_token: true,
             max_grad_norm: Some(1.0),
-            warmup: 0,
+            warmup: 50,
             optimizer: OptimizerSection { learning_rate: 1e-3, epsilon: 1e-8, ..OptimizerSection::default() },
             scheduler: SchedulerSection::default(),
         }
@@ -95,7 +95,7 @@ impl Default for RewardModelSection {
             max_length: 128,
             judge: true,
             max_grad_norm: Some(1.0),
-            warmup: 0,
+            warmup: 50,
             optimizer: OptimizerSection { learning_rate: 5e-4, epsilon: 1e-8, ..OptimizerSection::default() },
             scheduler: SchedulerSection::default(),
             n_layers: 2,

@@ -4,5 +4,6 @@ pub mod bench;
 pub mod curves;
 pub mod doctor;
 pub mod eval;
+pub mod repro;
 pub mod sample;
 pub mod train;

@@ -13,7 +13,7 @@ use burn_rlhf_tasks::{
     policy::LanguageActorCritic,
     training::{CheckpointConfig, Evaluation, ReportMetric, RlhfLearner, RlhfTraining},
 };
-use burn_sppo::run::{Exactness, Purpose, RunDirectory, Streams};
+use burn_sppo::run::{Purpose, RunDirectory, Streams};
 
 use super::curves::draw_run;
 
@@ -103,7 +103,7 @@ fn from_rewards(
         update,
         kl: config.kl.clone(),
         health: config.health.clone(),
-        exactness: Exactness::Single,
+        exactness: config.model.exactness(),
         seed: config.seed,
     };
     let directory = run_directory(arguments, config)?;

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use burn_rlhf_tasks::{
     config::{Target, TaskName},
     model::hub::Hub,
@@ -49,7 +51,7 @@ impl Stages<'_> {
     fn imdb(&self) -> Result<Data, Failure> {
         let task = &self.config.task;
         let source = match &task.data {
-            Some(path) => Source::find(path)?,
+            Some(path) => self.imdb_from_files(path)?,
             None => self.imdb_from_hub()?,
         };
         let config = ImdbConfig::new()
@@ -64,7 +66,9 @@ impl Stages<'_> {
                 Target::TextStart => Reference::FullText,
             });
         self.console.line("reading reviews");
-        let splits = without_empty_prompts(config.load(&source)?);
+        let mut splits = without_empty_prompts(config.load(&source)?);
+        splits.train.truncate(task.train_rows.unwrap_or(usize::MAX));
+        splits.validation.truncate(task.validation_rows.unwrap_or(usize::MAX));
         let mut unlabelled = Vec::new();
         if self.config.model.from_scratch && !source.unsupervised.is_empty() {
             for sample in config.unsupervised(&source)? {
@@ -74,6 +78,14 @@ impl Stages<'_> {
         let files = [source.train, source.test, source.unsupervised].concat();
         let fingerprint = Fingerprint::of("imdb", &task, &[&Fingerprint::of_files(&files)?])?;
         Ok(Data { splits, unlabelled, fingerprint })
+    }
+
+    fn imdb_from_files(&self, path: &Path) -> Result<Source, Failure> {
+        let mut source = Source::find(path)?;
+        if let Some(test) = &self.config.task.test_data {
+            source.test = Source::every_file(test)?;
+        }
+        Ok(source)
     }
 
     fn imdb_from_hub(&self) -> Result<Source, Failure> {

@@ -43,7 +43,7 @@ impl Stages<'_> {
         if let Some(name) = self.config.reward.model.as_ref().filter(|_| !self.config.model.from_scratch) {
             self.console.line(&format!("loading the reward model {name}"));
             let folder = Hub::from_env()?.find_model(name, None)?;
-            let model = load_distilbert_classifier(&folder, &self.device)?;
+            let model = load_distilbert_classifier(&folder, &self.device)?.with_compute(self.compute());
             let tokenizer = Tokenizer::from_folder(&folder)?;
             return Ok(Judges { reward: Stored { model, tokenizer, folder }, other: None });
         }
@@ -98,8 +98,8 @@ impl Stages<'_> {
     ) -> Result<Stored<DistilBertClassifier>, Failure> {
         let section = &self.config.reward_model;
         let (name, seed) = match half {
-            Half::First => ("reward-model", self.config.seed),
-            Half::Second => ("judge", self.config.seed.wrapping_add(1_000)),
+            Half::First => ("reward-model", self.seed()),
+            Half::Second => ("judge", self.seed().wrapping_add(1_000)),
         };
         let shape = DistilBertConfig {
             vocab_size: tokenizer.vocab_size(),
@@ -112,11 +112,12 @@ impl Stages<'_> {
             ..DistilBertConfig::default()
         };
         shape.check().map_err(Failure::usage)?;
-        let fingerprint = Fingerprint::of(name, &(section, &shape, seed), &[&data.fingerprint])?;
+        let fingerprint =
+            Fingerprint::of(name, &(section, &shape, self.config.model.precision, seed), &[&data.fingerprint])?;
         let folder = self.stage_folder(name, &fingerprint);
         if is_finished(&folder) {
             self.console.line(&format!("{name}: {}", folder.display()));
-            let model = load_distilbert_classifier(&folder, &self.device)?;
+            let model = load_distilbert_classifier(&folder, &self.device)?.with_compute(self.compute());
             return Ok(Stored { model, tokenizer: tokenizer.clone(), folder });
         }
         let train = half_of(&data.splits.train, half, section.rows);
@@ -126,9 +127,9 @@ impl Stages<'_> {
         let config = SupervisedConfig::new(section.minibatch, section.microbatch, section.optimizer.learning_rate)
             .with_epochs(section.epochs)
             .with_max_grad_norm(section.max_grad_norm)
-            .with_warmup(50)
+            .with_warmup(section.warmup)
             .with_seed(seed);
-        let model = shape.init(&mut stream, &self.device);
+        let model = shape.init(&mut stream, &self.device).with_compute(self.compute());
         let model = self.supervised(config, &section.scheduler, &section.optimizer, model, &rows, &folder)?;
         let validation: Vec<Sample> = data.splits.validation.iter().take(1_000).cloned().collect();
         let validation = self.labelled(&validation, tokenizer)?;

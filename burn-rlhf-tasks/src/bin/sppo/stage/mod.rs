@@ -10,7 +10,11 @@ mod tokenizer;
 use std::path::{Path, PathBuf};
 
 use burn::{tensor::Device, train::Interrupter};
-use burn_rlhf_tasks::{config::RunConfig, model::tokenizer::Tokenizer, task::Splits};
+use burn_rlhf_tasks::{
+    config::RunConfig,
+    model::{kernel::Compute, tokenizer::Tokenizer},
+    task::Splits,
+};
 
 pub use cache::Fingerprint;
 
@@ -43,6 +47,16 @@ pub struct Stored<M> {
 }
 
 impl Stages<'_> {
+    /// How the models' products are computed; every model keeps packed weights of its own.
+    fn compute(&self) -> Compute {
+        Compute::new(self.config.model.precision)
+    }
+
+    /// The seed of the models that are made here.
+    fn seed(&self) -> u64 {
+        self.config.model.seed.unwrap_or(self.config.seed)
+    }
+
     fn interrupted(&self) -> Failure {
         Failure::Interrupted("a checkpoint of this stage has been written; the same command goes on with it".into())
     }
@@ -50,9 +64,7 @@ impl Stages<'_> {
     fn stage_folder(&self, name: &str, fingerprint: &Fingerprint) -> PathBuf {
         self.folder.join(format!("{name}-{}", fingerprint.short()))
     }
-}
 
-impl Stages<'_> {
     /// Writes a stage beside its folder and then moves it there, so that the folder is whole or absent.
     fn finish(&self, folder: &Path, write: impl FnOnce(&Path) -> Result<(), Failure>) -> Result<(), Failure> {
         let partial = folder.with_extension("writing");

@@ -39,7 +39,8 @@ impl Stages<'_> {
             None => Tokenizer::from_folder(&folder)?,
         };
         tokenizer.check_model(read_gpt2_config(&folder)?.vocab_size)?;
-        Ok(Stored { model: load_gpt2(&folder, &self.device)?, tokenizer, folder })
+        let model = load_gpt2(&folder, &self.device)?.with_compute(self.compute());
+        Ok(Stored { model, tokenizer, folder })
     }
 
     fn cloned_policy(&self, data: &Data) -> Result<Stored<Gpt2>, Failure> {
@@ -47,12 +48,13 @@ impl Stages<'_> {
         let bc = &self.config.bc;
         let shape = self.config.model.gpt2(tokenizer.vocab_size());
         shape.check().map_err(Failure::usage)?;
-        let settings = (bc, &shape, self.config.seed);
+        let settings = (bc, &shape, self.config.model.precision, self.seed());
         let fingerprint = Fingerprint::of("policy", &settings, &[&tokens])?;
         let folder = self.stage_folder("policy", &fingerprint);
         if is_finished(&folder) {
             self.console.line(&format!("language model: {}", folder.display()));
-            return Ok(Stored { model: load_gpt2(&folder, &self.device)?, tokenizer, folder });
+            let model = load_gpt2(&folder, &self.device)?.with_compute(self.compute());
+            return Ok(Stored { model, tokenizer, folder });
         }
         let eos = tokenizer.eos_id().filter(|_| bc.append_end_token);
         let pad = tokenizer.pad_id()?;
@@ -60,14 +62,14 @@ impl Stages<'_> {
         corpus.extend(data.unlabelled.iter().map(String::as_str));
         corpus.truncate(bc.rows.unwrap_or(usize::MAX));
         let rows = TextRows::new(encode_all(&tokenizer, &corpus)?, bc.max_length, eos, pad);
-        let mut stream = Streams::new(self.config.seed).stream(Purpose::Initialization, 0, 0);
-        let model = shape.init(&mut stream, &self.device);
+        let mut stream = Streams::new(self.seed()).stream(Purpose::Initialization, 0, 0);
+        let model = shape.init(&mut stream, &self.device).with_compute(self.compute());
         self.console.line(&format!("training a language model of {:.2} M parameters", model.num_params() as f64 / 1e6));
         let config = SupervisedConfig::new(bc.minibatch, bc.microbatch, bc.optimizer.learning_rate)
             .with_epochs(bc.epochs)
             .with_max_grad_norm(bc.max_grad_norm)
-            .with_warmup(50)
-            .with_seed(self.config.seed);
+            .with_warmup(bc.warmup)
+            .with_seed(self.seed());
         let model = self.supervised(config, &bc.scheduler, &bc.optimizer, model, &rows, &folder)?;
         let validation: Vec<&str> = texts(&data.splits.validation).into_iter().take(VALIDATION_ROWS).collect();
         let validation = TextRows::new(encode_all(&tokenizer, &validation)?, bc.max_length, eos, pad);

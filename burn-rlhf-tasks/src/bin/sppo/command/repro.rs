@@ -1,0 +1,157 @@
+mod result;
+mod table;
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use burn_sppo::run::RunDirectory;
+
+use self::{
+    result::{RowResult, append, markdown, read},
+    table::{Row, Table},
+};
+use crate::{
+    arguments::{DeviceArguments, ReproArguments},
+    console::Console,
+    failure::Failure,
+};
+
+/// Runs the rows of a table that are not finished yet, each in a process of its own, and prints the table.
+pub fn run(arguments: ReproArguments, device: &DeviceArguments) -> Result<(), Failure> {
+    let console = Console::new(false);
+    let Some(name) = &arguments.table else {
+        console.result(&format!("tables: {}", Table::names().join(", ")));
+        return Ok(());
+    };
+    let table = Table::find(name)?;
+    let rows = table.rows(&arguments.arms, &arguments.seeds, &arguments.sets)?;
+    let folder = arguments.output.join("repro").join(name);
+    let path = arguments.results.clone().unwrap_or_else(|| folder.with_extension("jsonl"));
+    let finished = read(&path)?;
+    if !arguments.summary {
+        let open: Vec<Row> =
+            rows.iter().filter(|row| finished.iter().all(|result| !result.is_of(row))).cloned().collect();
+        console.line(&format!("{}: {} of {} rows are to be run", name, open.len(), rows.len()));
+        Queue { table: &table, arguments: &arguments, device, console, folder, path: path.clone() }.run(open)?;
+    }
+    let wanted: Vec<RowResult> =
+        read(&path)?.into_iter().filter(|result| rows.iter().any(|row| result.is_of(row))).collect();
+    console.result(&markdown(&table, &wanted));
+    Ok(())
+}
+
+/// Rows that wait to be run.
+struct Queue<'a> {
+    table: &'a Table,
+    arguments: &'a ReproArguments,
+    device: &'a DeviceArguments,
+    console: Console,
+    folder: PathBuf,
+    path: PathBuf,
+}
+
+impl Queue<'_> {
+    /// Runs all rows, the first one alone: the others find the stages that it has made.
+    fn run(&self, rows: Vec<Row>) -> Result<(), Failure> {
+        let jobs = self.arguments.jobs.max(1);
+        let mut rows = rows.into_iter();
+        if let Some(first) = rows.next() {
+            self.row(&first, self.device.threads)?;
+        }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = self.device.threads.or((jobs > 1).then(|| (cores / jobs).max(1)));
+        let waiting = Mutex::new(rows);
+        let (failure, stop) = (Mutex::new(None), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            for _ in 0..jobs {
+                scope.spawn(|| {
+                    while !stop.load(Ordering::Relaxed) {
+                        let next = waiting.lock().ok().and_then(|mut rows| rows.next());
+                        let Some(row) = next else { break };
+                        if let Err(error) = self.row(&row, threads) {
+                            stop.store(true, Ordering::Relaxed);
+                            if let Ok(mut failure) = failure.lock() {
+                                *failure = Some(error);
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        match failure.into_inner() {
+            Ok(Some(failure)) => Err(failure),
+            _ => Ok(()),
+        }
+    }
+
+    fn row(&self, row: &Row, threads: Option<usize>) -> Result<(), Failure> {
+        let run = self.folder.join(format!("{}-{}-{}", row.arm, row.seed, digest(&row.set)));
+        self.console.line(&format!("{}, seed {}: {}", row.arm, row.seed, run.display()));
+        let log = run.with_extension("log");
+        let mut command = self.command(row, &run, threads)?;
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(&log);
+        let file = file.map_err(|error| Failure::failed(format!("{}: {error}", log.display())))?;
+        let status = command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).status()?;
+        match status.code() {
+            Some(0) => {}
+            Some(130) => {
+                return Err(Failure::Interrupted(
+                    "the same command goes on with the rows that are not finished".into(),
+                ));
+            }
+            _ => {
+                let text = std::fs::read_to_string(&log).unwrap_or_default();
+                let last = text.lines().last().unwrap_or("it said nothing").to_owned();
+                return Err(Failure::failed(format!(
+                    "{}, seed {} ended with {status}: {last} (all it said is in {})",
+                    row.arm,
+                    row.seed,
+                    log.display()
+                )));
+            }
+        }
+        append(&self.path, &RowResult::read(row, self.table, &run)?)
+    }
+
+    fn command(&self, row: &Row, run: &Path, threads: Option<usize>) -> Result<Command, Failure> {
+        std::fs::create_dir_all(&self.folder)
+            .map_err(|error| Failure::failed(format!("{}: {error}", self.folder.display())))?;
+        let mut command = Command::new(std::env::current_exe()?);
+        if let Some(backend) = &self.device.backend {
+            command.args(["--backend", backend]);
+        }
+        if let Some(threads) = threads {
+            command.args(["--threads", &threads.to_string()]);
+        }
+        command.args(["train", "--plain"]).arg("--output").arg(&self.arguments.output);
+        if RunDirectory::open(run).is_ok() {
+            command.arg("--resume").arg(run);
+            return Ok(command);
+        }
+        command.arg(&self.table.task).arg("--run").arg(run).args(["--seed", &row.seed.to_string()]);
+        if let Some(data) = &self.arguments.data {
+            command.arg("--data").arg(data);
+        }
+        for value in &row.set {
+            // Which loss is trained is an argument of its own, which chooses a preset.
+            match value.strip_prefix("algorithm.name=") {
+                Some(name) => command.args(["--algorithm", name]),
+                None => command.args(["--set", value]),
+            };
+        }
+        Ok(command)
+    }
+}
+
+/// Tells the runs of rows with other settings apart.
+fn digest(set: &[String]) -> String {
+    use sha2::{Digest, Sha256};
+    let hash = Sha256::digest(set.join("\n"));
+    hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+}

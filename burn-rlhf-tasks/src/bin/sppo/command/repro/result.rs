@@ -1,0 +1,185 @@
+use std::{
+    collections::BTreeMap,
+    fs::{self, OpenOptions},
+    io::Write,
+    path::Path,
+};
+
+use burn_sppo::run::RunDirectory;
+use serde::{Deserialize, Serialize};
+
+use super::table::{Row, Table};
+use crate::{failure::Failure, history::History};
+
+/// What a finished row has measured: one line of the file of results.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RowResult {
+    pub arm: String,
+    pub seed: u64,
+    pub set: Vec<String>,
+    pub iterations: u64,
+    /// Evaluated before the first iteration.
+    pub before: BTreeMap<String, f64>,
+    /// Evaluated after the last.
+    pub after: BTreeMap<String, f64>,
+    /// Share of advantages whose sign normalisation changed, the mean over the iterations.
+    pub sign_change_percent: f64,
+}
+
+impl RowResult {
+    /// Reads the files of a finished run.
+    pub fn read(row: &Row, table: &Table, run: &Path) -> Result<Self, Failure> {
+        let history = History::read(&RunDirectory::open(run)?).map_err(Failure::failed)?;
+        let missing = |what: &str| Failure::failed(format!("{} has no {what}", run.display()));
+        let (mut before, mut after) = (BTreeMap::new(), BTreeMap::new());
+        for metric in &table.metrics {
+            let points = history
+                .metrics
+                .get(&format!("{}/{metric}", table.split))
+                .ok_or_else(|| missing(&format!("metric {metric}")))?;
+            if let (Some(first), Some(last)) = (points.first(), points.last()) {
+                before.insert(metric.clone(), first.1);
+                after.insert(metric.clone(), last.1);
+            }
+        }
+        let changes = history.metrics.get("ppo/sign_change_percent").ok_or_else(|| missing("sign changes"))?;
+        Ok(Self {
+            arm: row.arm.clone(),
+            seed: row.seed,
+            set: row.set.clone(),
+            iterations: changes.len() as u64,
+            before,
+            after,
+            sign_change_percent: mean(changes.iter().map(|point| point.1)),
+        })
+    }
+
+    pub fn is_of(&self, row: &Row) -> bool {
+        (&self.arm, self.seed, &self.set) == (&row.arm, row.seed, &row.set)
+    }
+}
+
+/// The finished rows in a file; none if it is not there.
+pub fn read(path: &Path) -> Result<Vec<RowResult>, Failure> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Failure::failed(format!("{}: {error}", path.display()))),
+    };
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(number, line)| {
+            serde_json::from_str(line).map_err(|error| {
+                Failure::failed(format!("{}, line {}: {error}; mend or delete it", path.display(), number + 1))
+            })
+        })
+        .collect()
+}
+
+/// Adds a finished row to a file.
+pub fn append(path: &Path, result: &RowResult) -> Result<(), Failure> {
+    let failed = |error| Failure::failed(format!("{}: {error}", path.display()));
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let mut line = serde_json::to_string(result).map_err(Failure::failed)?;
+    line.push('\n');
+    let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
+    file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+}
+
+/// The table in Markdown: a line for each arm, mean and standard error over its seeds.
+pub fn markdown(table: &Table, results: &[RowResult]) -> String {
+    let short = |metric: &str| metric.rsplit('/').next().unwrap_or(metric).replace('_', " ");
+    let mut head = vec!["arm".to_owned(), "seeds".into(), "iterations".into()];
+    head.extend(table.metrics.iter().map(|metric| short(metric)));
+    head.push("sign changes %".into());
+    let mut lines = vec![line(&head), line(&vec!["---".to_owned(); head.len()])];
+    for arm in &table.arms {
+        let rows: Vec<&RowResult> = results.iter().filter(|result| result.arm == arm.name).collect();
+        let Some(first) = rows.first() else { continue };
+        if lines.len() == 2 {
+            let mut cells = vec!["before".to_owned(), String::new(), "0".into()];
+            cells.extend(table.metrics.iter().map(|metric| format!("{:.3}", first.before[metric])));
+            cells.push(String::new());
+            lines.push(line(&cells));
+        }
+        let mut cells = vec![arm.name.clone(), rows.len().to_string(), first.iterations.to_string()];
+        for metric in &table.metrics {
+            cells.push(spread(rows.iter().filter_map(|row| row.after.get(metric).copied()).collect()));
+        }
+        cells.push(spread(rows.iter().map(|row| row.sign_change_percent).collect()));
+        lines.push(line(&cells));
+    }
+    lines.join("\n")
+}
+
+fn line(cells: &[String]) -> String {
+    format!("| {} |", cells.join(" | "))
+}
+
+fn mean(numbers: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let count = numbers.len().max(1) as f64;
+    numbers.sum::<f64>() / count
+}
+
+/// Mean and standard error of the mean.
+fn spread(numbers: Vec<f64>) -> String {
+    let center = mean(numbers.iter().copied());
+    if numbers.len() < 2 {
+        return format!("{center:.3}");
+    }
+    let count = numbers.len() as f64;
+    let variance = numbers.iter().map(|x| (x - center).powi(2)).sum::<f64>() / (count - 1.0);
+    format!("{center:.3} ± {:.3}", (variance / count).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(arm: &str, seed: u64, value: f64) -> RowResult {
+        let metrics = Table::find("imdb").unwrap().metrics;
+        let all = |value: f64| metrics.iter().map(|metric| (metric.clone(), value)).collect();
+        RowResult {
+            arm: arm.into(),
+            seed,
+            set: vec!["a=1".into()],
+            iterations: 20,
+            before: all(0.5),
+            after: all(value),
+            sign_change_percent: 12.5,
+        }
+    }
+
+    #[test]
+    fn finished_rows_are_read_back_and_recognised() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/rows.jsonl");
+        assert_eq!(read(&path).unwrap(), []);
+        let rows = [result("ppo", 1, 0.75), result("sppo", 2, 1.0)];
+        rows.iter().for_each(|row| append(&path, row).unwrap());
+        assert_eq!(read(&path).unwrap(), rows);
+        let row = Row { arm: "ppo".into(), seed: 1, set: vec!["a=1".into()] };
+        assert!(rows[0].is_of(&row));
+        for other in
+            [Row { seed: 2, ..row.clone() }, Row { set: vec![], ..row.clone() }, Row { arm: "x".into(), ..row }]
+        {
+            assert!(!rows[0].is_of(&other), "{other:?}");
+        }
+        fs::write(&path, "{\"arm\"").unwrap();
+        assert!(matches!(read(&path), Err(Failure::Failed(message)) if message.contains("line 1")));
+    }
+
+    #[test]
+    fn the_table_has_means_and_standard_errors() {
+        let table = Table::find("imdb").unwrap();
+        let rows = [result("sppo", 1, 0.5), result("sppo", 2, 0.75), result("ppo", 1, 0.25)];
+        let text = markdown(&table, &rows);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 5);
+        assert!(lines[2].starts_with("| before |") && lines[2].contains("| 0.500 |"), "{text}");
+        assert!(lines[3].starts_with("| ppo | 1 | 20 | 0.250 |"), "{text}");
+        assert!(lines[4].starts_with("| sppo | 2 | 20 | 0.625 ± 0.125 |"), "{text}");
+    }
+}
