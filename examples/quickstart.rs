@@ -78,6 +78,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let result =
         RlhfTraining::without_directory(prompts, decoder).reward(vowels).observer(Printer).num_iterations(30).launch(
             RlhfLearner {
+                reference: true,
                 policy,
                 optimizer: AdamWConfig::new().with_weight_decay(0.0).init(),
                 learning_rate: 3e-3,

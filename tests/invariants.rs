@@ -28,6 +28,8 @@ struct Setting {
     generation_rows: usize,
     critic: CriticKind,
     target_coef: f64,
+    frozen_blocks: Option<usize>,
+    reference: bool,
 }
 
 impl Default for Setting {
@@ -43,6 +45,8 @@ impl Default for Setting {
             generation_rows: 16,
             critic: CriticKind::Separate,
             target_coef: 0.1,
+            frozen_blocks: None,
+            reference: true,
         }
     }
 }
@@ -71,7 +75,10 @@ fn launch_with(
         Gpt2Config { vocab_size: 257, n_positions: 24, n_embd: 32, n_layer: 2, n_head: 2, ..Gpt2Config::default() };
     let actor = shape.init(&mut streams.stream(Purpose::Initialization, 0, 0), &device);
     let critic = LanguageActorCriticConfig { critic: setting.critic, mlp_head: false };
-    let policy = critic.init(actor, &mut streams.stream(Purpose::Initialization, 1, 0), &device).train();
+    let mut policy = critic.init(actor, &mut streams.stream(Purpose::Initialization, 1, 0), &device).train();
+    if let Some(blocks) = setting.frozen_blocks {
+        policy = policy.with_frozen_trunk(blocks);
+    }
     let update = UpdateConfig::new(
         setting.loss.clone(),
         ValueLoss::Max { range: Some(0.2) },
@@ -83,6 +90,7 @@ fn launch_with(
     .with_epochs(2)
     .with_max_grad_norm(Some(1.0));
     RlhfTraining::without_directory(prompts, decoder).reward(reward).num_iterations(3).launch(RlhfLearner {
+        reference: setting.reference,
         policy,
         optimizer: AdamWConfig::new().with_weight_decay(0.0).init(),
         learning_rate: 1e-3,
@@ -99,7 +107,7 @@ fn launch_with(
             keep_distribution: setting.loss.needs_distribution(),
         },
         update: update.init()?,
-        kl: KlConfig { coef: 0.01, ..KlConfig::default() },
+        kl: KlConfig { coef: if setting.reference { 0.01 } else { 0.0 }, ..KlConfig::default() },
         health: HealthConfig::default(),
         exactness: Exactness::Single,
         seed: 3,
@@ -178,6 +186,30 @@ fn every_algorithm_and_form_trains() {
             }
         }
     }
+}
+
+#[test]
+fn a_frozen_trunk_stays_and_the_rest_learns() {
+    let weights = |result: RlhfResult<LanguageActorCritic>, block: usize| {
+        let actor = result.model.valid().into_actor();
+        let read = |tensor: burn::tensor::Tensor<2>| tensor.into_data().try_into_vec::<f32>().unwrap();
+        (read(actor.wte.weight.val()), read(actor.h[block].mlp.c_fc.weight.val()))
+    };
+    let setting = Setting { frozen_blocks: Some(1), ..Setting::default() };
+    let [first, second] = [0, 1].map(|block| weights(launch(&setting).unwrap(), block));
+    let all = Setting { frozen_blocks: Some(2), ..Setting::default() };
+    let [start_first, start_second] = [0, 1].map(|block| weights(launch(&all).unwrap(), block));
+    assert_eq!(first, start_first, "embeddings and the first block are shared with the reference");
+    assert_ne!(second.1, start_second.1, "the second block learns");
+}
+
+#[test]
+fn without_a_reference_there_is_no_kl() {
+    let setting = Setting { reference: false, ..Setting::default() };
+    let result = launch(&setting).unwrap();
+    let kl = numbers(&result).into_iter().find(|(name, _)| *name == "rollout_buffer/kl_div").unwrap().1;
+    assert_eq!(kl, 0.0);
+    assert_ne!(numbers(&launch(&Setting::default()).unwrap()), numbers(&result));
 }
 
 #[test]

@@ -4,10 +4,22 @@ use burn_sppo::{loss::Reduction, run::Stream};
 use super::SupervisedSource;
 use crate::{model::gpt2::Gpt2, rollout::position_ids};
 
-/// Texts as rows of tokens, for training a language model on every token of them.
+/// Texts as rows of tokens, for training a language model on every token of them or on responses alone.
 pub struct TextRows {
-    rows: Vec<Vec<u32>>,
+    rows: Vec<TextRow>,
     pad: u32,
+}
+
+struct TextRow {
+    tokens: Vec<u32>,
+    /// Tokens at the beginning that are read but not learnt; at least 1, which nothing predicts.
+    given: usize,
+}
+
+impl TextRow {
+    fn targets(&self) -> usize {
+        self.tokens.len() - self.given
+    }
 }
 
 impl TextRows {
@@ -17,23 +29,43 @@ impl TextRows {
         for mut text in texts {
             text.extend(eos);
             // A row of one token predicts nothing.
-            rows.extend(text.chunks(length.max(2)).filter(|row| row.len() > 1).map(<[u32]>::to_vec));
+            let pieces = text.chunks(length.max(2)).filter(|row| row.len() > 1);
+            rows.extend(pieces.map(|row| TextRow { tokens: row.to_vec(), given: 1 }));
         }
         Self { rows, pad }
     }
 
+    /// Prompts with the responses to learn, cut to `length` tokens; prompts that leave no room for a response are left
+    /// out. `eos`, if given, ends every response.
+    pub fn responses(
+        pairs: impl IntoIterator<Item = (Vec<u32>, Vec<u32>)>,
+        length: usize,
+        eos: Option<u32>,
+        pad: u32,
+    ) -> Self {
+        let row = |(prompt, response): (Vec<u32>, Vec<u32>)| {
+            let given = prompt.len().max(1);
+            let mut tokens = prompt;
+            tokens.extend(response);
+            tokens.extend(eos);
+            tokens.truncate(length);
+            (tokens.len() > given).then_some(TextRow { tokens, given })
+        };
+        Self { rows: pairs.into_iter().filter_map(row).collect(), pad }
+    }
+
     fn collate(&self, rows: &[usize], device: &Device) -> Collated {
-        let width = rows.iter().map(|&row| self.rows[row].len()).max().unwrap_or(0);
+        let width = rows.iter().map(|&row| self.rows[row].tokens.len()).max().unwrap_or(0);
         let shape = [rows.len(), width - 1];
         let (mut inputs, mut attention, mut positions) = (Vec::new(), Vec::new(), Vec::new());
         let (mut targets, mut mask) = (Vec::new(), Vec::new());
         for &row in rows {
-            let row = &self.rows[row];
+            let TextRow { tokens: row, given } = &self.rows[row];
             let real: Vec<bool> = (0..width - 1).map(|place| place < row.len()).collect();
             let token = |place: usize| i64::from(row.get(place).copied().unwrap_or(self.pad));
             inputs.extend((0..width - 1).map(token));
             targets.extend((1..width).map(token));
-            mask.extend((1..width).map(|place| place < row.len()));
+            mask.extend((1..width).map(|place| place >= *given && place < row.len()));
             positions.extend(position_ids(&real));
             attention.extend(real);
         }
@@ -71,7 +103,7 @@ impl SupervisedSource<Gpt2> for TextRows {
     }
 
     fn weight(&self, rows: &[usize]) -> f64 {
-        rows.iter().map(|&row| self.rows[row].len() - 1).sum::<usize>() as f64
+        rows.iter().map(|&row| self.rows[row].targets()).sum::<usize>() as f64
     }
 
     fn loss(&self, model: &Gpt2, rows: &[usize], _stream: &mut Stream, device: &Device) -> Tensor<1> {
@@ -87,4 +119,31 @@ pub fn mean_negative_log_likelihood(model: &Gpt2, texts: &TextRows, batch: usize
         .map(|rows| texts.negative_log_likelihood(model, rows, device).into_scalar::<f64>())
         .sum();
     sum / texts.weight(&rows).max(1.0)
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use burn_sppo::run::{Purpose, Streams};
+
+    use super::*;
+    use crate::model::gpt2::Gpt2Config;
+
+    #[test]
+    fn only_responses_are_learnt_where_prompts_are_given() {
+        let device = Device::flex();
+        let shape =
+            Gpt2Config { vocab_size: 11, n_positions: 8, n_embd: 8, n_layer: 1, n_head: 2, ..Gpt2Config::default() };
+        let model = shape.init(&mut Streams::new(1).stream(Purpose::Initialization, 0, 0), &device);
+        let pairs = vec![(vec![1, 2, 3], vec![4, 5]), (vec![6], vec![7]), (vec![1; 8], vec![2])];
+        let rows = TextRows::responses(pairs, 6, Some(9), 0);
+        assert_eq!(rows.rows(), 2, "a prompt that fills its row teaches nothing");
+        assert_eq!((rows.weight(&[0]), rows.weight(&[0, 1])), (3.0, 5.0));
+        let loss = |rows: &TextRows, row| rows.negative_log_likelihood(&model, &[row], &device).into_scalar::<f64>();
+        let tail = |texts: Vec<u32>| loss(&TextRows::new([texts], 8, None, 0), 0);
+        let expected = tail(vec![1, 2, 3, 4, 5, 9]) - tail(vec![1, 2, 3]);
+        assert!((loss(&rows, 0) - expected).abs() < 1e-4);
+        // Padding of a shorter row beside a longer one counts for nothing.
+        let both = rows.negative_log_likelihood(&model, &[0, 1], &device).into_scalar::<f64>();
+        assert!((both - loss(&rows, 0) - loss(&rows, 1)).abs() < 1e-4);
+    }
 }

@@ -1,6 +1,6 @@
 //! Values that are of the right type and still make no sense, alone or together.
 
-use super::{AlgorithmName, ConfigError, OptimizerSection, RunConfig};
+use super::{AlgorithmName, ConfigError, OptimizerSection, Reference, RunConfig};
 use crate::generate::SamplingConfig;
 use crate::rollout::KlControl;
 use std::fmt::Display;
@@ -64,6 +64,8 @@ impl RunConfig {
         {
             at_least_one(key, size)?;
         }
+        let shared = ("model.shared_layers", model.shared_layers.unwrap_or(0));
+        at_most(shared, ("model.n_layer", model.n_layer))?;
         divide(("model.n_embd", model.n_embd), ("model.n_head", model.n_head))?;
         let window = ("model.n_positions", model.n_positions);
         if self.algorithm.name.is_on_policy() {
@@ -118,6 +120,9 @@ impl RunConfig {
     }
 
     fn check_kl(&self) -> Result<(), ConfigError> {
+        if self.model.reference == Reference::None && self.kl.coef != 0.0 {
+            return Err(ConfigError::KlWithoutReference { coef: self.kl.coef });
+        }
         positive("kl.learning_rate", self.kl.learning_rate)?;
         positive("kl.error_clip", self.kl.error_clip.unwrap_or(1.0))?;
         match self.kl.target {

@@ -35,6 +35,11 @@ pub enum ConfigError {
     Order { key: String, value: usize, other: String, bound: usize },
     #[error("`kl.target` is needed by the controller {controller:?}: set kl.target=6, or kl.control=fixed")]
     KlTarget { controller: String },
+    #[error(
+        "`model.reference` is none, but a KL penalty of `kl.coef` = {coef} is measured against a reference: set \
+         kl.coef=0, or model.reference=copy"
+    )]
+    KlWithoutReference { coef: f64 },
     #[error("`{key}` is {value}, larger than a configuration file can hold ({})", i64::MAX)]
     TooLarge { key: String, value: u64 },
 }

@@ -249,6 +249,8 @@ fn values_that_make_no_sense_are_refused_by_name() {
         ("checkpoint.keep=0", "checkpoint.keep"),
         ("kl.control=pid kl.target=none", "kl.target"),
         ("evaluation.rows=0", "evaluation.rows"),
+        ("model.reference=none", "kl.coef"),
+        ("model.shared_layers=9", "model.shared_layers"),
     ] {
         let error = message(&set.split(' ').collect::<Vec<_>>());
         assert!(error.contains(&format!("`{key}`")), "{set}: {error}");

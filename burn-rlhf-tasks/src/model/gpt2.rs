@@ -141,6 +141,16 @@ impl Gpt2 {
         Self { compute, ..self }
     }
 
+    /// The same network with its embeddings and the first `blocks` blocks frozen: what training never changes is
+    /// shared with every copy.
+    pub fn with_frozen_trunk(mut self, blocks: usize) -> Self {
+        self.wte = self.wte.no_grad();
+        self.wpe = self.wpe.no_grad();
+        self.h =
+            self.h.into_iter().enumerate().map(|(i, block)| if i < blocks { block.no_grad() } else { block }).collect();
+        self
+    }
+
     /// The last hidden states, after the final layer norm.
     ///
     /// # Shapes

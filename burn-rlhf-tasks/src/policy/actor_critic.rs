@@ -58,6 +58,12 @@ pub struct LanguageActorCritic {
 }
 
 impl LanguageActorCritic {
+    /// The same policy with its embeddings and first `blocks` blocks frozen; a critic of its own stays as it is.
+    pub fn with_frozen_trunk(mut self, blocks: usize) -> Self {
+        self.actor = self.actor.with_frozen_trunk(blocks);
+        self
+    }
+
     /// The language model, for example to export it.
     pub fn actor(&self) -> &Gpt2 {
         &self.actor
@@ -100,6 +106,14 @@ impl Evaluate<TokenBatch> for LanguageActorCritic {
         Evaluation { log_prob: tokens.log_prob, entropy: tokens.entropy, value, full_log_prob }
     }
 
+    fn value(&self, batch: &TokenBatch) -> Option<Tensor<1>> {
+        self.value_of(None, batch)
+    }
+
+    fn value_is_separate(&self) -> bool {
+        self.critic.is_some()
+    }
+
     /// Target regularisation: mean negative log-likelihood of the reference texts, weighted.
     fn auxiliary_loss(&self, batch: &TokenBatch) -> Option<Tensor<1>> {
         let target = batch.target.as_ref()?;
@@ -137,10 +151,6 @@ impl Decoder for LanguageActorCritic {
 }
 
 impl TokenPolicy for LanguageActorCritic {
-    fn values(&self, batch: &TokenBatch) -> Option<Tensor<1>> {
-        self.value_of(None, batch)
-    }
-
     fn reference(&self) -> Self {
         Self { actor: self.actor.valid(), critic: None, value_head: None }
     }

@@ -7,8 +7,8 @@ mod fresh_ids;
 pub use actor_critic::{CriticKind, LanguageActorCritic, LanguageActorCriticConfig};
 pub use batch::{TargetBatch, TokenBatch};
 
-use burn::{module::Module, tensor::Tensor};
-use burn_sppo::learner::{Evaluate, Request};
+use burn::module::Module;
+use burn_sppo::learner::Evaluate;
 
 use crate::generate::Decoder;
 
@@ -17,11 +17,6 @@ use crate::generate::Decoder;
 /// [`Decoder`] generates, [`Evaluate`] gives log-probabilities, entropies and values of responses: that is all a
 /// module of your own has to implement.
 pub trait TokenPolicy: Module + Decoder + Evaluate<TokenBatch> {
-    /// Value predictions before each response token, `[B * G]`; `None` without a critic.
-    fn values(&self, batch: &TokenBatch) -> Option<Tensor<1>> {
-        self.evaluate(batch, Request { value: true, ..Request::default() }).value
-    }
-
     /// What is kept, frozen, to measure how far the policy has moved. A policy with a critic of its own can leave
     /// that out.
     fn reference(&self) -> Self {

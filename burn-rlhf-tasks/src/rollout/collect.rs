@@ -202,7 +202,7 @@ impl<P: TokenPolicy> Collector<'_, P> {
                 let log_prob = reference.evaluate(&batch, Request::default()).log_prob;
                 scores.reference.get_or_insert_default().extend(read(log_prob.into_data())?);
             }
-            if let Some(values) = self.policy.values(&batch) {
+            if let Some(values) = self.policy.value(&batch) {
                 scores.values.get_or_insert_default().extend(read(values.into_data())?);
             }
             if self.config.keep_distribution {

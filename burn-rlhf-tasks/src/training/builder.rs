@@ -56,7 +56,7 @@ pub struct RlhfTraining<'a> {
     pub(super) checkpoints: Option<CheckpointConfig>,
     pub(super) resume: bool,
     pub(super) interrupter: Interrupter,
-    pub(super) evaluation: Option<Evaluation>,
+    pub(super) evaluations: Vec<Evaluation>,
     pub(super) num_iterations: u64,
     pub(super) config: String,
 }
@@ -81,7 +81,7 @@ impl<'a> RlhfTraining<'a> {
             checkpoints: None,
             resume: false,
             interrupter: Interrupter::new(),
-            evaluation: None,
+            evaluations: Vec::new(),
             num_iterations: 0,
             config: String::new(),
         }
@@ -135,9 +135,9 @@ impl<'a> RlhfTraining<'a> {
         self
     }
 
-    /// Measures the policy on other prompts while it trains.
+    /// Measures the policy on other prompts while it trains; may be called for several splits.
     pub fn evaluation(mut self, evaluation: Evaluation) -> Self {
-        self.evaluation = Some(evaluation);
+        self.evaluations.push(evaluation);
         self
     }
 

@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::{
     generate::GenerateError,
+    metric::PerplexityError,
     reward::RewardError,
     rollout::{KlError, PromptError, RolloutError},
 };
@@ -41,6 +42,8 @@ pub enum TrainError {
     Update(UpdateError),
     #[error(transparent)]
     Health(#[from] HealthError),
+    #[error(transparent)]
+    Perplexity(#[from] PerplexityError),
     #[error(transparent)]
     Generate(#[from] GenerateError),
     #[error("the judge {name} failed: {source}")]

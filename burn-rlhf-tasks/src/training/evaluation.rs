@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 use burn_sppo::{
@@ -7,11 +7,12 @@ use burn_sppo::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::TrainError;
+use super::{TextPerplexity, TrainError};
 use crate::{
     generate::SamplingConfig,
+    metric::distinct,
     policy::{TokenBatch, TokenPolicy},
-    reward::{Response, Reward},
+    reward::{Response, Reward, RewardError},
     rollout::{PromptSource, Responder, TextDecoder},
 };
 
@@ -21,7 +22,7 @@ pub struct Evaluation {
     pub split: String,
     pub prompts: PromptSource,
     pub sampling: SamplingConfig,
-    /// Evaluate after so many iterations; 0: never.
+    /// Evaluate after so many iterations, and after the last; 0: only after the last.
     pub every: u64,
     /// Evaluate the policy before training, too.
     pub zero_shot: bool,
@@ -29,6 +30,34 @@ pub struct Evaluation {
     pub rows: usize,
     /// Judges by name: each is the mean of its rewards.
     pub judges: Vec<(String, Box<dyn Reward>)>,
+    /// Further measures of all responses together, by name.
+    pub corpus_metrics: Vec<(String, CorpusMetric)>,
+    /// Which of the trainer's own measures are wanted.
+    pub measures: Measures,
+    /// Texts whose perplexity under the policy is measured, too.
+    pub perplexity: Option<TextPerplexity>,
+    /// Most responses that are kept in `samples.jsonl`, the first ones.
+    pub samples: usize,
+}
+
+/// One number of all responses together.
+pub type CorpusMetric = Box<dyn FnMut(&[Response]) -> Result<f64, RewardError>>;
+
+/// The trainer's own measures; `response_length` and `finished_percent` are always there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Measures {
+    /// `kl_div`: KL to the reference of a response, in nats.
+    pub kl: bool,
+    /// `fluency_metrics/output_perplexity`: of the responses under the reference, given their prompts.
+    pub output_perplexity: bool,
+    /// `diversity_metrics/distinct-N` for N of 1 to 3.
+    pub distinct: bool,
+}
+
+impl Default for Measures {
+    fn default() -> Self {
+        Self { kl: true, output_perplexity: true, distinct: true }
+    }
 }
 
 /// One line of `evaluation.jsonl`.
@@ -91,16 +120,32 @@ impl Evaluation {
                 sample.scores.insert(name.clone(), score);
             }
         }
+        samples.truncate(self.samples);
+        for (name, metric) in &mut self.corpus_metrics {
+            let value = metric(&responses).map_err(|source| TrainError::Judge { name: name.clone(), source })?;
+            metrics.insert(name.clone(), value);
+        }
+        if let Some(texts) = &self.perplexity {
+            metrics.insert("fluency_metrics/perplexity".into(), texts.of(policy, device)?.value());
+        }
         let log_prob: f64 = generated.iter().flat_map(|row| &row.log_prob).map(|&x| f64::from(x)).sum();
         let tokens = generated.iter().map(|row| row.tokens.len()).sum::<usize>().max(1) as f64;
-        if let Some(reference) = reference {
+        let Measures { kl, output_perplexity, distinct: diversity } = self.measures;
+        if let Some(reference) = reference.filter(|_| kl || output_perplexity) {
             let reference_log_prob = self.reference_log_prob(reference, &responses, device)?;
-            metrics.insert("fluency_metrics/output_perplexity".into(), (-reference_log_prob / tokens).exp());
-            metrics.insert("kl_div".into(), (log_prob - reference_log_prob) / responses.len().max(1) as f64);
+            if output_perplexity {
+                metrics.insert("fluency_metrics/output_perplexity".into(), (-reference_log_prob / tokens).exp());
+            }
+            if kl {
+                metrics.insert("kl_div".into(), (log_prob - reference_log_prob) / responses.len().max(1) as f64);
+            }
         }
-        let texts: Vec<&str> = responses.iter().map(|response| response.response.as_str()).collect();
-        for n in 1..=3 {
-            metrics.insert(format!("diversity_metrics/distinct-{n}"), distinct(&texts, n));
+        if diversity {
+            let words: Vec<Vec<&str>> =
+                responses.iter().map(|response| response.response.split_whitespace().collect()).collect();
+            for n in 1..=3 {
+                metrics.insert(format!("diversity_metrics/distinct-{n}"), distinct(&words, n));
+            }
         }
         metrics.insert("response_length".into(), tokens / responses.len().max(1) as f64);
         metrics.insert(
@@ -151,18 +196,4 @@ impl Evaluation {
 fn mean(numbers: impl ExactSizeIterator<Item = f64>) -> f64 {
     let count = numbers.len().max(1) as f64;
     numbers.sum::<f64>() / count
-}
-
-/// Different `n`-grams of words as a share of all of them, inside each text.
-fn distinct(texts: &[&str], n: usize) -> f64 {
-    let mut seen = HashSet::new();
-    let mut total = 0usize;
-    for text in texts {
-        let words: Vec<&str> = text.split_whitespace().collect();
-        for gram in words.windows(n) {
-            total += 1;
-            seen.insert(gram.to_vec());
-        }
-    }
-    seen.len() as f64 / total.max(1) as f64
 }

@@ -24,7 +24,7 @@ pub(super) struct Session<'a, P> {
     training: RlhfTraining<'a>,
     reward: Box<dyn Reward + 'a>,
     learner: RlhfLearner<P>,
-    reference: P,
+    reference: Option<P>,
     kl: KlController,
     health: HealthChecks,
     files: Option<RunFiles>,
@@ -38,7 +38,7 @@ impl<'a, P: TokenPolicy> Session<'a, P> {
     pub fn open(mut training: RlhfTraining<'a>, mut learner: RlhfLearner<P>) -> Result<Self, TrainError> {
         let reward = training.reward.take().ok_or(TrainError::NoReward)?;
         check(&training, &learner)?;
-        let reference = learner.policy.reference();
+        let reference = learner.reference.then(|| learner.policy.reference());
         let mut kl = learner.kl.init()?;
         let mut health = learner.health.init(learner.exactness);
         let device = learner.policy.devices().into_iter().next().ok_or(TrainError::NoParameters)?.without_autodiff();
@@ -92,8 +92,8 @@ impl<'a, P: TokenPolicy> Session<'a, P> {
             }
             renderer.start(total as usize, self.done as usize + 1, None, Some("RLHF"));
         }
-        if self.done == 0 && self.training.evaluation.as_ref().is_some_and(|evaluation| evaluation.zero_shot) {
-            self.evaluate()?;
+        if self.done == 0 {
+            self.evaluate(|evaluation| evaluation.zero_shot)?;
         }
         let mut last = None;
         let mut saved = self.done;
@@ -107,10 +107,8 @@ impl<'a, P: TokenPolicy> Session<'a, P> {
             self.done += 1;
             self.publish(&report)?;
             last = Some(report);
-            let every = self.training.evaluation.as_ref().map_or(0, |evaluation| evaluation.every);
-            if every > 0 && (self.done.is_multiple_of(every) || self.done == total) {
-                self.evaluate()?;
-            }
+            let done = self.done;
+            self.evaluate(|evaluation| done == total || evaluation.every > 0 && done.is_multiple_of(evaluation.every))?;
             if self.training.checkpoints.is_some_and(|config| self.done.is_multiple_of(config.every.max(1))) {
                 self.checkpoint()?;
                 saved = self.done;
@@ -138,7 +136,7 @@ impl<'a, P: TokenPolicy> Session<'a, P> {
         let collected = Collector {
             config: &self.learner.rollout,
             policy: &policy,
-            reference: Some(&self.reference),
+            reference: self.reference.as_ref(),
             prompts: &self.training.prompts,
             decoder: &self.training.decoder,
             reward: self.reward.as_mut(),
@@ -205,26 +203,23 @@ impl<'a, P: TokenPolicy> Session<'a, P> {
         Ok(())
     }
 
-    fn evaluate(&mut self) -> Result<(), TrainError> {
-        let Some(evaluation) = &mut self.training.evaluation else { return Ok(()) };
+    /// Runs the evaluations whose time has come.
+    fn evaluate(&mut self, is_due: impl Fn(&Evaluation) -> bool) -> Result<(), TrainError> {
         let policy = self.learner.policy.valid();
         let streams = Streams::new(self.learner.seed);
-        let (report, samples) = Evaluation::run(
-            evaluation,
-            &policy,
-            Some(&self.reference),
-            &self.training.decoder,
-            streams,
-            self.done,
-            &self.device,
-        )?;
-        if let Some(files) = &mut self.files {
-            files.evaluation(&report, &samples)?;
+        let training = &mut self.training;
+        for evaluation in training.evaluations.iter_mut().filter(|evaluation| is_due(evaluation)) {
+            let reference = self.reference.as_ref();
+            let (report, samples) =
+                evaluation.run(&policy, reference, &training.decoder, streams, self.done, &self.device)?;
+            if let Some(files) = &mut self.files {
+                files.evaluation(&report, &samples)?;
+            }
+            for observer in &mut training.observers {
+                observer.on_evaluation(&report, &samples);
+            }
+            self.evaluations.push(report);
         }
-        for observer in &mut self.training.observers {
-            observer.on_evaluation(&report, &samples);
-        }
-        self.evaluations.push(report);
         Ok(())
     }
 

@@ -8,8 +8,10 @@ use crate::rollout::{KlConfig, RolloutConfig};
 
 /// Everything that learns, and how.
 pub struct RlhfLearner<P> {
-    /// The policy as training starts; its frozen snapshot becomes the reference.
+    /// The policy as training starts.
     pub policy: P,
+    /// Whether a frozen snapshot of it is kept, against which KL is charged and measured.
+    pub reference: bool,
     pub optimizer: ModuleOptimizer,
     /// Learning rate of the first iteration.
     pub learning_rate: f64,

@@ -28,6 +28,17 @@ pub trait Evaluate<B> {
     /// Log-probabilities, entropies and values of the samples in `batch`, differentiable on a training device.
     fn evaluate(&self, batch: &B, request: Request) -> Evaluation;
 
+    /// Value predictions of the samples alone, `[N]`; `None` without a critic.
+    fn value(&self, batch: &B) -> Option<Tensor<1>> {
+        self.evaluate(batch, Request { value: true, ..Request::default() }).value
+    }
+
+    /// Whether values come from a network that shares no parameters with the policy. Training then asks for them by
+    /// [`value`](Self::value) and never holds the activations of both networks at once.
+    fn value_is_separate(&self) -> bool {
+        false
+    }
+
     /// A further loss of the module on this batch, `[1]`, already weighted: target regularisation, for example.
     ///
     /// Must be a sum over rows divided by a number that does not depend on how the minibatch is cut into

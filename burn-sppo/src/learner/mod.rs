@@ -2,6 +2,7 @@
 
 mod error;
 mod evaluate;
+mod objective;
 mod report;
 mod rollout;
 mod schedule;

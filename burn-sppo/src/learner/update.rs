@@ -9,12 +9,10 @@ use std::path::PathBuf;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::{Evaluate, Evaluation, Request, Rollout, UpdateError, UpdateReport, report::MinibatchSums};
+use super::{Evaluate, Request, Rollout, UpdateError, UpdateReport, objective::Objective, report::MinibatchSums};
 use crate::{
     advantage::{AdvantageKind, Normalization, SignChanges, noise, normalize},
-    loss::{
-        self, PolicyLoss, PolicyLossConfig, PolicySamples, Reduction, ValueLoss, approximate_kl, value_clip_fraction,
-    },
+    loss::{PolicyLoss, PolicyLossConfig, Reduction, ValueLoss, approximate_kl},
     optim::clip_grad_norm,
     run::{HealthChecks, Purpose, Streams, Verdict},
 };
@@ -91,8 +89,8 @@ impl UpdateConfig {
 /// The update step: epochs × minibatches of loss → backward → global clip → optimiser.
 #[derive(Clone, Debug)]
 pub struct Update {
-    config: UpdateConfig,
-    policy_loss: PolicyLoss,
+    pub(super) config: UpdateConfig,
+    pub(super) policy_loss: PolicyLoss,
 }
 
 impl Update {
@@ -238,25 +236,29 @@ impl Update {
             let reduction = upload.reduction(mask, policy_count);
             let value_reduction = upload.reduction(value_mask, value_count);
             let batch = rollout.batch(rows, minibatch, device);
-            let evaluation = module.evaluate(&batch, self.request());
-            let inputs = LossInputs {
-                old_log_prob: upload.floats(samples.gather(&samples.old_log_prob, rows)),
-                advantage: upload.floats(advantage[range].to_vec()),
-                returns: upload.floats(samples.gather(&samples.returns, rows)),
-                old_value: (!samples.old_value.is_empty())
-                    .then(|| upload.floats(samples.gather(&samples.old_value, rows))),
-                old_distribution: match self.config.policy_loss.needs_distribution() {
-                    true => rollout.old_distribution(rows, device),
-                    false => None,
-                },
+            let mut objective = Objective::new(self, &upload, samples, rows, &advantage[range], &reduction);
+            let alone = self.config.vf_coef != 0.0 && module.value_is_separate();
+            let evaluation = module.evaluate(&batch, Request { value: !alone, ..self.request() });
+            let old_distribution = match self.config.policy_loss.needs_distribution() {
+                true => rollout.old_distribution(rows, device),
+                false => None,
             };
-            let auxiliary = module.auxiliary_loss(&batch);
-            let loss = self.loss(evaluation, inputs, auxiliary, &reduction, &value_reduction, &mut sums)?;
-            let gradients = GradientsParams::from_grads(loss.backward(), module);
-            if rows.len() == minibatch.len() {
-                return Ok(Step { gradients, sums });
+            // What shares no layers with the rest is differentiated by itself, so that only one graph is held at once.
+            let mut part = objective.policy(&evaluation, old_distribution)?;
+            if !alone {
+                part = part + objective.value(evaluation.value, &value_reduction)?;
+            } else {
+                drop(evaluation);
+                accumulator.accumulate(module, GradientsParams::from_grads(part.backward(), module));
+                part = objective.value(module.value(&batch), &value_reduction)?;
             }
-            accumulator.accumulate(module, gradients);
+            accumulator.accumulate(module, GradientsParams::from_grads(part.backward(), module));
+            drop(part);
+            if let Some(auxiliary) = module.auxiliary_loss(&batch) {
+                let part = objective.auxiliary(auxiliary);
+                accumulator.accumulate(module, GradientsParams::from_grads(part.backward(), module));
+            }
+            sums.add(objective.terms());
         }
         Ok(Step { gradients: accumulator.grads(), sums })
     }
@@ -267,75 +269,6 @@ impl Update {
             value: self.config.vf_coef != 0.0,
             full_log_prob: self.config.policy_loss.needs_distribution(),
         }
-    }
-
-    /// The total loss of one microbatch, `[1]`; its diagnostics are added to `sums`.
-    fn loss(
-        &self,
-        evaluation: Evaluation,
-        inputs: LossInputs,
-        auxiliary: Option<Tensor<1>>,
-        reduction: &Reduction,
-        value_reduction: &Reduction,
-        sums: &mut MinibatchSums,
-    ) -> Result<Tensor<1>, UpdateError> {
-        let log_ratio = reduction.keep(evaluation.log_prob.clone().detach() - inputs.old_log_prob.clone());
-        let (old_full_log_prob, actions) = inputs.old_distribution.unzip();
-        let policy = self.policy_loss.forward(
-            PolicySamples {
-                log_prob: evaluation.log_prob.clone(),
-                old_log_prob: inputs.old_log_prob,
-                advantage: inputs.advantage,
-                full_log_prob: evaluation.full_log_prob,
-                old_full_log_prob,
-                actions,
-            },
-            reduction,
-        )?;
-        let clip_range = self.config.policy_loss.clip_range;
-        let mut terms = vec![
-            policy.policy.clone(),
-            policy.reverse.clone().unwrap_or_else(|| policy.policy.zeros_like()),
-            approximate_kl::k1(log_ratio.clone(), reduction),
-            approximate_kl::k3(log_ratio.clone(), reduction),
-            loss::clip_fraction(policy.ratio.clone(), clip_range, reduction),
-            reduction.mean(policy.ratio),
-        ];
-        let mut total = policy.loss;
-        if self.config.ent_coef != 0.0 {
-            let entropy = loss::entropy_loss(evaluation.entropy, evaluation.log_prob, reduction);
-            terms.push(entropy.clone().detach().neg());
-            total = total + entropy * self.config.ent_coef;
-        } else {
-            terms.push(terms[0].zeros_like());
-        }
-        match evaluation.value.filter(|_| self.config.vf_coef != 0.0) {
-            Some(value) => {
-                let old_value = inputs.old_value.unwrap_or_else(|| value.clone().detach());
-                let error = value_reduction.keep(inputs.returns.clone() - value.clone().detach());
-                terms.push(value_reduction.mean(error.clone()));
-                terms.push(value_reduction.mean(error.square()));
-                terms.push(match self.config.value_loss.range() {
-                    Some(range) => value_clip_fraction(value.clone(), old_value.clone(), range, value_reduction),
-                    None => terms[0].zeros_like(),
-                });
-                let loss = self.config.value_loss.forward(value, old_value, inputs.returns, value_reduction)?;
-                terms.push(loss.clone().detach());
-                total = total + loss * self.config.vf_coef;
-            }
-            None => terms.extend((0..4).map(|_| policy.policy.zeros_like())),
-        }
-        match auxiliary {
-            Some(auxiliary) => {
-                terms.push(auxiliary.clone().detach());
-                total = total + auxiliary;
-            }
-            None => terms.push(terms[0].zeros_like()),
-        }
-        terms.push(total.clone().detach());
-        terms.push(log_ratio.abs().max());
-        sums.add(Tensor::cat(terms, 0).into_data().iter::<f64>());
-        Ok(total)
     }
 
     /// Clips the gradients to the bound and gives their norm before that.
@@ -350,23 +283,15 @@ struct Step {
     sums: MinibatchSums,
 }
 
-struct LossInputs {
-    old_log_prob: Tensor<1>,
-    advantage: Tensor<1>,
-    returns: Tensor<1>,
-    old_value: Option<Tensor<1>>,
-    old_distribution: Option<(Tensor<2>, Tensor<1, burn::tensor::Int>)>,
-}
-
 /// Brings the entries of one microbatch to the device.
-struct Upload<'a> {
+pub(super) struct Upload<'a> {
     device: &'a Device,
     /// Place of the microbatch in the minibatch.
     range: std::ops::Range<usize>,
 }
 
 impl Upload<'_> {
-    fn floats(&self, values: Vec<f32>) -> Tensor<1> {
+    pub(super) fn floats(&self, values: Vec<f32>) -> Tensor<1> {
         Tensor::from_data(TensorData::new(values, [self.range.len()]), self.device)
     }
 

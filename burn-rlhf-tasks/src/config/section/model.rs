@@ -18,6 +18,8 @@ pub struct ModelSection {
     pub mlp_head: bool,
     /// How the frozen reference is kept.
     pub reference: Reference,
+    /// Blocks shared with a reference of the kind `shared_trunk`; `none`: half of them.
+    pub shared_layers: Option<usize>,
     /// Number format of matrix products; weights, losses and log-softmax stay f32.
     pub precision: Precision,
     /// Vocabulary of a tokenizer trained here.
@@ -39,6 +41,7 @@ impl Default for ModelSection {
             critic: CriticKind::Separate,
             mlp_head: false,
             reference: Reference::Copy,
+            shared_layers: None,
             precision: Precision::F32,
             vocab_size: 4096,
             n_layer: 4,
@@ -54,7 +57,8 @@ impl Default for ModelSection {
 pub enum Reference {
     /// A frozen copy of the starting policy.
     Copy,
-    /// Lower layers shared with the policy and frozen, upper layers copied.
+    /// Embeddings and the lower blocks are frozen in the policy and shared with the reference, the upper blocks are
+    /// copied: `shared_layers` says how many.
     SharedTrunk,
     /// No reference: KL is neither paid for nor reported.
     None,

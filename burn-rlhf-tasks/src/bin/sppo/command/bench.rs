@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Instant};
 
 use burn::{
     module::Module,
-    optim::{AdamWConfig, ModuleOptimizer},
+    optim::ModuleOptimizer,
     tensor::{Device, Int, Tensor, TensorData},
 };
 use burn_rlhf_tasks::{
@@ -21,6 +21,7 @@ use burn_sppo::{
     advantage::{AdvantageKind, Gae, Normalization},
     learner::{Update, UpdateConfig, UpdateContext},
     loss::{Algorithm, PolicyLossConfig, Symmetry, ValueLoss},
+    optim::FusedAdamWConfig,
     run::{Exactness, HealthChecks, HealthConfig, Purpose, Streams},
 };
 use rand::RngExt;
@@ -218,7 +219,7 @@ impl Bench {
             classifier_rows: minibatch,
             reference: policy.reference(),
             policy,
-            optimizer: AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(0.01).init(),
+            optimizer: FusedAdamWConfig::new().with_epsilon(1e-8).with_weight_decay(0.01).init(),
             update,
             health: HealthConfig::default().init(match precision {
                 Precision::F32 => Exactness::Single,

@@ -3,7 +3,6 @@ use burn_rlhf_tasks::{
     config::RunConfig,
     policy::{CriticKind, LanguageActorCritic, LanguageActorCriticConfig},
     task::Split,
-    training::Evaluation,
 };
 use burn_sppo::run::{Purpose, Streams};
 
@@ -44,19 +43,9 @@ pub fn run(arguments: EvalArguments, device: &DeviceArguments) -> Result<(), Fai
         true => reference.clone(),
         false => as_policy(run_model::load(&arguments.run, &device)?.0),
     };
-    let mut samples = data.splits.get(split).to_vec();
-    samples.truncate(arguments.rows.unwrap_or(usize::MAX));
     let decoder = text::decoder(&tokenizer);
-    let (report, _) = Evaluation {
-        split: split.to_string(),
-        prompts: text::prompts(&config, samples, &tokenizer)?,
-        sampling: config.evaluation.sampling.clone(),
-        every: 0,
-        zero_shot: false,
-        rows: config.evaluation.generation_rows,
-        judges: stages.evaluation_judges(&judges)?,
-    }
-    .run(&policy, Some(&reference), &decoder, Streams::new(config.seed), 0, &device)?;
+    let mut evaluation = stages.evaluation(&data, split, arguments.rows, &tokenizer, &judges)?;
+    let (report, _) = evaluation.run(&policy, Some(&reference), &decoder, Streams::new(config.seed), 0, &device)?;
     for (key, value) in &report.metrics {
         console.result(&format!("{key:<40} {value:>10.4}"));
     }

@@ -8,10 +8,10 @@ use burn::{
     train::{Interrupter, renderer::default_renderer},
 };
 use burn_rlhf_tasks::{
-    config::{AlgorithmName, Argument, Overrides, RunConfig},
+    config::{AlgorithmName, Argument, Overrides, Reference, RunConfig},
     model::{export::export_gpt2, gpt2::Gpt2Config, load::read_gpt2_config, tokenizer::Tokenizer},
     policy::LanguageActorCritic,
-    training::{CheckpointConfig, Evaluation, ReportMetric, RlhfLearner, RlhfTraining},
+    training::{CheckpointConfig, ReportMetric, RlhfLearner, RlhfTraining},
 };
 use burn_sppo::run::{Purpose, RunDirectory, Streams};
 
@@ -77,25 +77,18 @@ fn from_rewards(
     let tokenizer = stored.tokenizer;
     let judges = stages.judges(data, &tokenizer)?;
     let streams = Streams::new(config.seed);
-    let policy = config
+    let mut policy = config
         .model
         .actor_critic()
         .init(stored.model, &mut streams.stream(Purpose::Initialization, 2, 0), &stages.device)
         .train();
-    let mut validation = data.splits.validation.clone();
-    validation.truncate(config.evaluation.rows.unwrap_or(usize::MAX));
-    let evaluation = Evaluation {
-        split: "val".into(),
-        prompts: text::prompts(config, validation, &tokenizer)?,
-        sampling: config.evaluation.sampling.clone(),
-        every: config.evaluation.every,
-        zero_shot: config.evaluation.at_start,
-        rows: config.evaluation.generation_rows,
-        judges: stages.evaluation_judges(&judges)?,
-    };
+    if config.model.reference == Reference::SharedTrunk {
+        policy = policy.with_frozen_trunk(config.model.shared_layers.unwrap_or(shape.n_layer / 2));
+    }
     let update = config.update().ok_or_else(|| Failure::usage("this algorithm has no update step"))?.init()?;
     let learner = RlhfLearner {
         policy,
+        reference: config.model.reference != Reference::None,
         optimizer: config.optimizer.build(),
         learning_rate: config.optimizer.learning_rate,
         schedule: config.scheduler.build(config.iterations),
@@ -112,9 +105,11 @@ fn from_rewards(
         .reward(stages.as_reward(&judges.reward)?)
         .with_checkpoints(CheckpointConfig { every: config.checkpoint.every, keep: config.checkpoint.keep })
         .with_interrupter(interrupter)
-        .evaluation(evaluation)
         .num_iterations(config.iterations)
         .config_text(config.to_toml()?);
+    for &split in &config.evaluation.splits {
+        training = training.evaluation(stages.evaluation(data, split, config.evaluation.rows, &tokenizer, &judges)?);
+    }
     training = match dashboard(arguments) {
         true => training
             .metrics_train(ReportMetric::headline())

@@ -1,6 +1,6 @@
 use burn_rlhf_tasks::{
     algorithm::{LabelledRows, SupervisedConfig, accuracy},
-    config::TaskName,
+    config::{EvaluationMetric, TaskName},
     model::{
         distilbert::{DistilBertClassifier, DistilBertConfig},
         export::export_distilbert_classifier,
@@ -73,14 +73,17 @@ impl Stages<'_> {
         )?)
     }
 
-    /// All judges by the name of their metric.
+    /// The judges that are wanted, by the name of their metric.
     pub fn evaluation_judges(&self, judges: &Judges) -> Result<Vec<Judge>, Failure> {
-        let mut list: Vec<Judge> =
-            vec![("semantic/learned_automodel_metric".into(), Box::new(self.as_reward(&judges.reward)?))];
-        if let Some(other) = &judges.other {
+        let wants = |metric| self.config.evaluation.metrics.contains(&metric);
+        let mut list: Vec<Judge> = Vec::new();
+        if wants(EvaluationMetric::Reward) {
+            list.push(("semantic/learned_automodel_metric".into(), Box::new(self.as_reward(&judges.reward)?)));
+        }
+        if let Some(other) = judges.other.as_ref().filter(|_| wants(EvaluationMetric::Judge)) {
             list.push(("semantic/judge".into(), Box::new(self.as_reward(other)?)));
         }
-        if self.config.task.name == TaskName::Builtin {
+        if self.config.task.name == TaskName::Builtin && wants(EvaluationMetric::Label) {
             let lexicon = |responses: &[Response]| {
                 let score = |response: &Response| sentiment_of(&response.response).unwrap_or(0.5) as f32;
                 Ok(responses.iter().map(score).collect::<Vec<f32>>())

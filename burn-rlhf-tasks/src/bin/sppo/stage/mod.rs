@@ -3,6 +3,7 @@
 
 mod cache;
 mod data;
+mod evaluation;
 mod judge;
 mod policy;
 mod tokenizer;
@@ -17,6 +18,7 @@ use burn_rlhf_tasks::{
 };
 
 pub use cache::Fingerprint;
+pub use judge::Judges;
 
 use crate::{console::Console, failure::Failure};
 

@@ -58,10 +58,15 @@ impl Stages<'_> {
         }
         let eos = tokenizer.eos_id().filter(|_| bc.append_end_token);
         let pad = tokenizer.pad_id()?;
-        let mut corpus = texts(&data.splits.train);
-        corpus.extend(data.unlabelled.iter().map(String::as_str));
-        corpus.truncate(bc.rows.unwrap_or(usize::MAX));
-        let rows = TextRows::new(encode_all(&tokenizer, &corpus)?, bc.max_length, eos, pad);
+        let rows = match bc.response_only {
+            true => TextRows::responses(self.pairs(data, &tokenizer)?, bc.max_length, eos, pad),
+            false => {
+                let mut corpus = texts(&data.splits.train);
+                corpus.extend(data.unlabelled.iter().map(String::as_str));
+                corpus.truncate(bc.rows.unwrap_or(usize::MAX));
+                TextRows::new(encode_all(&tokenizer, &corpus)?, bc.max_length, eos, pad)
+            }
+        };
         let mut stream = Streams::new(self.seed()).stream(Purpose::Initialization, 0, 0);
         let model = shape.init(&mut stream, &self.device).with_compute(self.compute());
         self.console.line(&format!("training a language model of {:.2} M parameters", model.num_params() as f64 / 1e6));
@@ -77,6 +82,14 @@ impl Stages<'_> {
         self.console.line(&format!("language model: perplexity {:.2} on the validation split", loss.exp()));
         self.finish(&folder, |partial| Ok(export_gpt2(&model, &shape, &tokenizer, partial)?))?;
         Ok(Stored { model, tokenizer, folder })
+    }
+
+    /// Prompts of the training split with what follows them.
+    fn pairs(&self, data: &Data, tokenizer: &Tokenizer) -> Result<Vec<(Vec<u32>, Vec<u32>)>, Failure> {
+        let rows = data.splits.train.iter().take(self.config.bc.rows.unwrap_or(usize::MAX));
+        let (prompts, references): (Vec<&str>, Vec<&str>) =
+            rows.filter_map(|sample| Some((sample.prompt.as_str(), sample.reference.as_deref()?))).unzip();
+        Ok(encode_all(tokenizer, &prompts)?.into_iter().zip(encode_all(tokenizer, &references)?).collect())
     }
 
     /// Trains on rows, with checkpoints beside the folder of the stage.
