@@ -155,3 +155,7 @@ impl TokenPolicy for LanguageActorCritic {
         Self { actor: self.actor.valid(), critic: None, value_head: None }
     }
 }
+
+#[cfg(all(test, feature = "flex"))]
+#[path = "iteration_tests.rs"]
+mod iteration_tests;
