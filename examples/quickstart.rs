@@ -1,6 +1,6 @@
 //! A reward of one's own: a language model with random weights learns to write vowels.
 //!
-//! `cargo run --release --example quickstart`: half a minute on two CPU cores; nothing is written or downloaded.
+//! `cargo run --release -p burn-rlhf-tasks --example quickstart`: half a minute on two CPU cores; nothing is written or downloaded.
 
 use std::sync::Arc;
 
@@ -10,15 +10,15 @@ use burn_rlhf_tasks::{
     model::gpt2::Gpt2Config,
     policy::{CriticKind, LanguageActorCriticConfig},
     reward::Response,
-    rollout::{KlConfig, PromptSource, ResponseMask, RolloutConfig, TextDecoder, TruncationSide},
+    rollout::{PromptSource, RolloutConfig, TextDecoder, TruncationSide},
     task::builtin::BuiltinConfig,
     training::{IterationReport, Observer, RlhfLearner, RlhfTraining},
 };
 use burn_sppo::{
-    advantage::{AdvantageKind, Gae, Normalization},
-    learner::{LearningRateSchedule, UpdateConfig},
+    advantage::{AdvantageKind, Normalization},
+    learner::UpdateConfig,
     loss::{Algorithm, PolicyLossConfig, ValueLoss},
-    run::{Exactness, HealthConfig, Purpose, Streams},
+    run::{Purpose, Streams},
 };
 
 /// One token a byte, and one that ends a text.
@@ -52,15 +52,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let policy = critic.init(actor, &mut streams.stream(Purpose::Initialization, 1, 0), &device).train();
 
     let rollout = RolloutConfig {
-        rollouts: 64,
-        generation_rows: 64,
-        scoring_rows: 32,
         sampling: SamplingConfig { top_k: 0, max_new_tokens: 12, ..SamplingConfig::default() },
-        mask: ResponseMask::EosInclusive,
-        gae: Gae { gamma: 1.0, lambda: 0.95 },
-        target_coef: 0.0,
-        missing_eos_reward: 0.0,
-        keep_distribution: false,
+        ..RolloutConfig::new(64)
     };
     let loss = PolicyLossConfig::new(Algorithm::Sppo);
     let update = UpdateConfig::new(loss, ValueLoss::Mse, 32, 32, Normalization::Rollout, AdvantageKind::Normal)
@@ -75,22 +68,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         Ok(responses.iter().map(|response| share(&response.response)).collect::<Vec<f32>>())
     };
-    let result =
-        RlhfTraining::without_directory(prompts, decoder).reward(vowels).observer(Printer).num_iterations(30).launch(
-            RlhfLearner {
-                reference: true,
-                policy,
-                optimizer: AdamWConfig::new().with_weight_decay(0.0).init(),
-                learning_rate: 3e-3,
-                schedule: LearningRateSchedule::Constant,
-                rollout,
-                update,
-                kl: KlConfig { coef: 0.0, ..KlConfig::default() },
-                health: HealthConfig::default(),
-                exactness: Exactness::Single,
-                seed: 7,
-            },
-        )?;
+    let optimizer = AdamWConfig::new().with_weight_decay(0.0).init();
+    let mut learner = RlhfLearner::new(policy, optimizer, 3e-3, rollout, update);
+    learner.kl.coef = 0.0; // nothing holds the model near to its random start
+    let result = RlhfTraining::without_directory(prompts, decoder)
+        .reward(vowels)
+        .observer(Printer)
+        .num_iterations(30)
+        .launch(learner)?;
     println!("the trained model has {} parameters", result.model.num_params());
     Ok(())
 }

@@ -39,6 +39,24 @@ pub struct RolloutConfig {
     pub keep_distribution: bool,
 }
 
+impl RolloutConfig {
+    /// Rollouts of `rollouts` responses: all generated together, 32 scored together, every token up to the end token
+    /// counted, returns without discount, nothing else.
+    pub fn new(rollouts: usize) -> Self {
+        Self {
+            rollouts,
+            generation_rows: rollouts,
+            scoring_rows: rollouts.min(32),
+            sampling: SamplingConfig::default(),
+            mask: ResponseMask::EosInclusive,
+            gae: Gae { gamma: 1.0, lambda: 0.95 },
+            target_coef: 0.0,
+            missing_eos_reward: 0.0,
+            keep_distribution: false,
+        }
+    }
+}
+
 /// Seconds that each part of a rollout took.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct RolloutTimes {

@@ -26,3 +26,29 @@ pub struct RlhfLearner<P> {
     /// Every random number of the run follows from it.
     pub seed: u64,
 }
+
+impl<P> RlhfLearner<P> {
+    /// Training at a constant learning rate from seed 42, with a reference and the default KL penalty, in f32. The
+    /// fields can be set afterwards.
+    pub fn new(
+        policy: P,
+        optimizer: ModuleOptimizer,
+        learning_rate: f64,
+        rollout: RolloutConfig,
+        update: Update,
+    ) -> Self {
+        Self {
+            policy,
+            reference: true,
+            optimizer,
+            learning_rate,
+            schedule: LearningRateSchedule::Constant,
+            rollout,
+            update,
+            kl: KlConfig::default(),
+            health: HealthConfig::default(),
+            exactness: Exactness::Single,
+            seed: 42,
+        }
+    }
+}

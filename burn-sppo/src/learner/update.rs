@@ -245,18 +245,19 @@ impl Update {
             };
             // What shares no layers with the rest is differentiated by itself, so that only one graph is held at once.
             let mut part = objective.policy(&evaluation, old_distribution)?;
-            if !alone {
-                part = part + objective.value(evaluation.value, &value_reduction)?;
-            } else {
-                drop(evaluation);
-                accumulator.accumulate(module, GradientsParams::from_grads(part.backward(), module));
-                part = objective.value(module.value(&batch), &value_reduction)?;
+            match alone {
+                true => drop(evaluation),
+                false => part = part + objective.value(evaluation.value, &value_reduction)?,
             }
-            accumulator.accumulate(module, GradientsParams::from_grads(part.backward(), module));
-            drop(part);
-            if let Some(auxiliary) = module.auxiliary_loss(&batch) {
-                let part = objective.auxiliary(auxiliary);
+            let mut differentiate = |part: Tensor<1>| {
                 accumulator.accumulate(module, GradientsParams::from_grads(part.backward(), module));
+            };
+            differentiate(part);
+            if let Some(auxiliary) = module.auxiliary_loss(&batch) {
+                differentiate(objective.auxiliary(auxiliary));
+            }
+            if let Some(value) = alone.then(|| module.value(&batch)).flatten() {
+                differentiate(objective.value(Some(value), &value_reduction)?);
             }
             sums.add(objective.terms());
         }

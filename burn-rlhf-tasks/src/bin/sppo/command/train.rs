@@ -128,8 +128,9 @@ fn from_rewards(
         )));
     }
     export(&result.model, &shape, &tokenizer, &directory)?;
-    draw_run(&RunDirectory::open(&directory)?)?;
-    table::print(&console, &directory, &result.evaluations)
+    let directory = RunDirectory::open(&directory)?;
+    draw_run(&directory)?;
+    table::print(&console, &directory)
 }
 
 /// Whether Burn's dashboard shows the training: in a terminal that can.
