@@ -20,6 +20,9 @@ use crate::failure::Failure;
 /// Rows of the validation split that perplexity is measured on.
 const VALIDATION_ROWS: usize = 200;
 
+/// Tokens of a prompt and of what follows it.
+type Pair = (Vec<u32>, Vec<u32>);
+
 impl Stages<'_> {
     /// The language model that training from rewards starts from: a finished one, or one trained on the data.
     pub fn policy(&self, data: &Data) -> Result<Stored<Gpt2>, Failure> {
@@ -85,7 +88,7 @@ impl Stages<'_> {
     }
 
     /// Prompts of the training split with what follows them.
-    fn pairs(&self, data: &Data, tokenizer: &Tokenizer) -> Result<Vec<(Vec<u32>, Vec<u32>)>, Failure> {
+    fn pairs(&self, data: &Data, tokenizer: &Tokenizer) -> Result<Vec<Pair>, Failure> {
         let rows = data.splits.train.iter().take(self.config.bc.rows.unwrap_or(usize::MAX));
         let (prompts, references): (Vec<&str>, Vec<&str>) =
             rows.filter_map(|sample| Some((sample.prompt.as_str(), sample.reference.as_deref()?))).unzip();
