@@ -30,6 +30,7 @@ struct Setting {
     target_coef: f64,
     frozen_blocks: Option<usize>,
     reference: bool,
+    normalization: Normalization,
 }
 
 impl Default for Setting {
@@ -47,6 +48,7 @@ impl Default for Setting {
             target_coef: 0.1,
             frozen_blocks: None,
             reference: true,
+            normalization: Normalization::Minibatch,
         }
     }
 }
@@ -84,7 +86,7 @@ fn launch_with(
         ValueLoss::Max { range: Some(0.2) },
         8,
         setting.microbatch,
-        Normalization::Minibatch,
+        setting.normalization,
         AdvantageKind::Normal,
     )
     .with_epochs(2)
@@ -201,6 +203,19 @@ fn a_frozen_trunk_stays_and_the_rest_learns() {
     let [start_first, start_second] = [0, 1].map(|block| weights(launch(&all).unwrap(), block));
     assert_eq!(first, start_first, "embeddings and the first block are shared with the reference");
     assert_ne!(second.1, start_second.1, "the second block learns");
+}
+
+/// Normalisation moves the mean to 0, whatever it is taken over, and so turns the sign of what lies between.
+#[test]
+fn sign_changes_are_counted_for_every_scope_of_normalisation() {
+    let changed = |normalization| {
+        let result = launch(&Setting { normalization, ..Setting::default() }).unwrap();
+        result.last.unwrap().update.sign_changes.percent()
+    };
+    for scope in [Normalization::Minibatch, Normalization::Rollout, Normalization::AllTokens] {
+        assert!(changed(scope) > 0.0, "{scope:?}");
+    }
+    assert_eq!(changed(Normalization::None), 0.0);
 }
 
 #[test]

@@ -34,7 +34,8 @@
 //!             policy = optimizer.step(0.02, policy, gradients);
 //!         }
 //!     }
-//!     println!("{}", Categorical::new(policy.layer.forward(states)).mode()); // [0, 1, 2, 3]
+//!     let chosen = Categorical::new(policy.layer.forward(states)).mode();
+//!     assert_eq!(chosen.into_data().iter::<i64>().collect::<Vec<_>>(), [0, 1, 2, 3]);
 //!     Ok(())
 //! }
 //! ```

@@ -7,18 +7,13 @@ use burn_sppo::{
     learner::{LearningRateSchedule, UpdateConfig},
     loss::{Algorithm, PolicyLossConfig, Symmetry, ValueLoss},
     optim::FusedAdamWConfig,
-    run::Exactness,
 };
 
 use super::{
     AlgorithmName, AlgorithmSection, ModelSection, OptimizerName, OptimizerSection, RunConfig, SchedulerName,
     SchedulerSection, ValueLossForm,
 };
-use crate::{
-    model::{gpt2::Gpt2Config, kernel::Precision},
-    policy::LanguageActorCriticConfig,
-    rollout::RolloutConfig,
-};
+use crate::{model::gpt2::Gpt2Config, policy::LanguageActorCriticConfig, rollout::RolloutConfig};
 
 impl ModelSection {
     /// The shape of a policy made from nothing.
@@ -30,14 +25,6 @@ impl ModelSection {
             n_layer: self.n_layer,
             n_head: self.n_head,
             ..Gpt2Config::default()
-        }
-    }
-
-    /// How exactly the models compute the same number twice.
-    pub fn exactness(&self) -> Exactness {
-        match self.precision {
-            Precision::F32 => Exactness::Single,
-            Precision::Bf16 => Exactness::Half,
         }
     }
 

@@ -57,6 +57,13 @@ pub struct LanguageActorCritic {
     value_head: Option<ValueHead>,
 }
 
+impl From<Gpt2> for LanguageActorCritic {
+    /// A policy without a critic: to be measured, not trained.
+    fn from(actor: Gpt2) -> Self {
+        Self { actor, critic: None, value_head: None }
+    }
+}
+
 impl LanguageActorCritic {
     /// The same policy with its embeddings and first `blocks` blocks frozen; a critic of its own stays as it is.
     pub fn with_frozen_trunk(mut self, blocks: usize) -> Self {
@@ -152,7 +159,7 @@ impl Decoder for LanguageActorCritic {
 
 impl TokenPolicy for LanguageActorCritic {
     fn reference(&self) -> Self {
-        Self { actor: self.actor.valid(), critic: None, value_head: None }
+        self.actor.valid().into()
     }
 }
 

@@ -84,7 +84,7 @@ fn collect(fixture: &Value, policy: &LanguageActorCritic, device: &Device) -> Co
         keep_distribution: false,
     };
     let actor = load_gpt2(folder().join("reference"), device).unwrap();
-    let reference = LanguageActorCritic { actor, critic: None, value_head: None };
+    let reference = LanguageActorCritic::from(actor);
     let decoder: TextDecoder = Arc::new(|_| String::new());
     let mut reward = |responses: &[Response]| {
         let score = |response: &Response| {

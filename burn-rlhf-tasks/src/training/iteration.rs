@@ -205,9 +205,12 @@ impl<'a, P: TokenPolicy> Session<'a, P> {
 
     /// Runs the evaluations whose time has come.
     fn evaluate(&mut self, is_due: impl Fn(&Evaluation) -> bool) -> Result<(), TrainError> {
+        let training = &mut self.training;
+        if !training.evaluations.iter().any(&is_due) {
+            return Ok(());
+        }
         let policy = self.learner.policy.valid();
         let streams = Streams::new(self.learner.seed);
-        let training = &mut self.training;
         for evaluation in training.evaluations.iter_mut().filter(|evaluation| is_due(evaluation)) {
             let reference = self.reference.as_ref();
             let (report, samples) =

@@ -51,10 +51,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{
-        model::gpt2::Gpt2Config,
-        policy::{CriticKind, LanguageActorCriticConfig},
-    };
+    use crate::{model::gpt2::Gpt2Config, policy::LanguageActorCritic};
 
     #[test]
     fn a_text_is_scored_in_windows_of_the_policy() {
@@ -63,8 +60,7 @@ mod tests {
             Gpt2Config { vocab_size: 13, n_positions: 8, n_embd: 8, n_layer: 1, n_head: 2, ..Gpt2Config::default() };
         let mut stream = Streams::new(1).stream(Purpose::Initialization, 0, 0);
         let model = shape.init(&mut stream, &device);
-        let actor_only = LanguageActorCriticConfig { critic: CriticKind::None, mlp_head: false };
-        let policy = actor_only.init(model, &mut stream, &device);
+        let policy = LanguageActorCritic::from(model);
         let tokens: Vec<u32> = (0..21).map(|i| 1 + i * 5 % 12).collect();
         let log_prob = |given: &[u32], next: u32| {
             let batch = TokenBatch::collate(&[given], &[&[next]], 1, 0, &device);

@@ -7,6 +7,8 @@ mod report;
 mod rollout;
 mod schedule;
 mod update;
+#[cfg(test)]
+mod update_tests;
 
 pub use error::UpdateError;
 pub use evaluate::{Evaluate, Evaluation, Request};

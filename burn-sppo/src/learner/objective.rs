@@ -1,7 +1,7 @@
 use burn::tensor::{Int, Tensor};
 
 use super::{
-    Evaluation, Samples, UpdateError,
+    Samples, UpdateError,
     update::{Update, Upload},
 };
 use crate::loss::{self, PolicySamples, Reduction, approximate_kl, value_clip_fraction};
@@ -56,11 +56,12 @@ impl<'a> Objective<'a> {
     /// action was taken.
     pub fn policy(
         &mut self,
-        evaluation: &Evaluation,
+        log_prob: Tensor<1>,
+        entropy: Option<Tensor<1>>,
+        full_log_prob: Option<Tensor<2>>,
         old_distribution: Option<(Tensor<2>, Tensor<1, Int>)>,
     ) -> Result<Tensor<1>, UpdateError> {
         let (config, reduction) = (&self.update.config, self.reduction);
-        let log_prob = evaluation.log_prob.clone();
         let log_ratio = reduction.keep(log_prob.clone().detach() - self.old_log_prob.clone());
         let (old_full_log_prob, actions) = old_distribution.unzip();
         let policy = self.update.policy_loss.forward(
@@ -68,7 +69,7 @@ impl<'a> Objective<'a> {
                 log_prob: log_prob.clone(),
                 old_log_prob: self.old_log_prob.clone(),
                 advantage: self.advantage.clone(),
-                full_log_prob: evaluation.full_log_prob.clone(),
+                full_log_prob,
                 old_full_log_prob,
                 actions,
             },
@@ -76,10 +77,10 @@ impl<'a> Objective<'a> {
         )?;
         let ratio = policy.ratio.detach();
         let mut total = policy.loss;
-        let mut entropy = self.zero.clone();
+        let mut mean_entropy = self.zero.clone();
         if config.ent_coef != 0.0 {
-            let loss = loss::entropy_loss(evaluation.entropy.clone(), log_prob, reduction);
-            entropy = loss.clone().detach().neg();
+            let loss = loss::entropy_loss(entropy, log_prob, reduction);
+            mean_entropy = loss.clone().detach().neg();
             total = total + loss * config.ent_coef;
         }
         self.policy = vec![
@@ -89,16 +90,15 @@ impl<'a> Objective<'a> {
             approximate_kl::k3(log_ratio.clone(), reduction),
             loss::clip_fraction(ratio.clone(), config.policy_loss.clip_range, reduction),
             reduction.mean(ratio),
-            entropy,
+            mean_entropy,
         ];
         self.max_log_ratio = log_ratio.abs().max();
         Ok(self.count(total))
     }
 
-    /// Value loss, weighted, `[1]`: 0 without a critic.
-    pub fn value(&mut self, value: Option<Tensor<1>>, reduction: &Reduction) -> Result<Tensor<1>, UpdateError> {
+    /// Value loss, weighted, `[1]`.
+    pub fn value(&mut self, value: Tensor<1>, reduction: &Reduction) -> Result<Tensor<1>, UpdateError> {
         let config = &self.update.config;
-        let Some(value) = value.filter(|_| config.vf_coef != 0.0) else { return Ok(self.zero.clone()) };
         let now = value.clone().detach();
         let old_value = self.old_value.clone().unwrap_or_else(|| now.clone());
         let error = reduction.keep(self.returns.clone() - now.clone());

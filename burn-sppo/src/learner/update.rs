@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Evaluate, Request, Rollout, UpdateError, UpdateReport, objective::Objective, report::MinibatchSums};
 use crate::{
-    advantage::{AdvantageKind, Normalization, SignChanges, noise, normalize},
+    advantage::{AdvantageKind, Normalization, noise, normalize},
     loss::{PolicyLoss, PolicyLossConfig, Reduction, ValueLoss, approximate_kl},
     optim::clip_grad_norm,
     run::{HealthChecks, Purpose, Streams, Verdict},
@@ -134,7 +134,10 @@ impl Update {
                 let mut prepared = samples.gather(&advantage, minibatch);
                 let mask = samples.policy_mask.as_ref().map(|mask| samples.gather(mask, minibatch));
                 let lane = (epoch * rows.div_ceil(self.config.minibatch) + index) as u64;
-                self.prepare_advantages(&mut prepared, mask.as_deref(), context, lane, &mut report.sign_changes)?;
+                let estimated = samples.gather(&samples.advantage, minibatch);
+                self.prepare_advantages(&mut prepared, mask.as_deref(), context, lane)?;
+                report.sign_changes.record(&estimated, &prepared, mask.as_deref())?;
+                self.config.advantage_kind.apply(&mut prepared);
                 let step = self.gradients(&module, rollout, minibatch, &prepared, mask.as_deref(), &device)?;
                 if report.minibatches == 0 {
                     health.first_minibatch(context.iteration, step.sums.max_log_ratio, step.sums.approx_kl_k3)?;
@@ -189,9 +192,7 @@ impl Update {
         mask: Option<&[bool]>,
         context: UpdateContext,
         lane: u64,
-        changes: &mut SignChanges,
     ) -> Result<(), UpdateError> {
-        let before = advantage.to_vec();
         if self.config.advantage_flip > 0.0 {
             let mut stream = context.streams.stream(Purpose::Noise, context.iteration, lane);
             let flips = noise::draw_flips(advantage.len(), self.config.advantage_flip, &mut stream);
@@ -202,8 +203,6 @@ impl Update {
             Normalization::AllTokens => normalize(advantage, None)?,
             Normalization::None | Normalization::Rollout => {}
         }
-        changes.record(&before, advantage, mask)?;
-        self.config.advantage_kind.apply(advantage);
         Ok(())
     }
 
@@ -237,17 +236,22 @@ impl Update {
             let value_reduction = upload.reduction(value_mask, value_count);
             let batch = rollout.batch(rows, minibatch, device);
             let mut objective = Objective::new(self, &upload, samples, rows, &advantage[range], &reduction);
-            let alone = self.config.vf_coef != 0.0 && module.value_is_separate();
-            let evaluation = module.evaluate(&batch, Request { value: !alone, ..self.request() });
+            let request = self.request();
+            let alone = request.value && module.value_is_separate();
+            let evaluation = module.evaluate(&batch, Request { value: request.value && !alone, ..request });
             let old_distribution = match self.config.policy_loss.needs_distribution() {
                 true => rollout.old_distribution(rows, device),
                 false => None,
             };
             // What shares no layers with the rest is differentiated by itself, so that only one graph is held at once.
-            let mut part = objective.policy(&evaluation, old_distribution)?;
-            match alone {
-                true => drop(evaluation),
-                false => part = part + objective.value(evaluation.value, &value_reduction)?,
+            let mut part = objective.policy(
+                evaluation.log_prob,
+                evaluation.entropy,
+                evaluation.full_log_prob,
+                old_distribution,
+            )?;
+            if let Some(value) = evaluation.value.filter(|_| request.value) {
+                part = part + objective.value(value, &value_reduction)?;
             }
             let mut differentiate = |part: Tensor<1>| {
                 accumulator.accumulate(module, GradientsParams::from_grads(part.backward(), module));
@@ -257,7 +261,7 @@ impl Update {
                 differentiate(objective.auxiliary(auxiliary));
             }
             if let Some(value) = alone.then(|| module.value(&batch)).flatten() {
-                differentiate(objective.value(Some(value), &value_reduction)?);
+                differentiate(objective.value(value, &value_reduction)?);
             }
             sums.add(objective.terms());
         }

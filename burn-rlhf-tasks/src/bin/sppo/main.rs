@@ -6,6 +6,7 @@ mod console;
 mod device;
 mod failure;
 mod history;
+mod json_lines;
 mod plot;
 mod run_model;
 mod stage;

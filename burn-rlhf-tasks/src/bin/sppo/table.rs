@@ -1,10 +1,7 @@
-use std::path::Path;
-
 use burn_rlhf_tasks::training::{EvaluatedSample, EvaluationReport};
 use burn_sppo::run::RunDirectory;
-use serde::de::DeserializeOwned;
 
-use crate::{console::Console, failure::Failure};
+use crate::{console::Console, failure::Failure, json_lines::read};
 
 /// Texts that are shown before and after training.
 const TEXTS: usize = 3;
@@ -62,22 +59,6 @@ fn shortened(text: &str) -> String {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
     }
-}
-
-/// The lines of a file; none if it is not there.
-fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Failure> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Failure::failed(format!("{}: {error}", path.display()))),
-    };
-    let lines = text.lines().enumerate();
-    lines
-        .map(|(number, line)| {
-            serde_json::from_str(line)
-                .map_err(|error| Failure::failed(format!("{}, line {}: {error}", path.display(), number + 1)))
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -60,6 +60,6 @@ pub enum Reference {
     /// Embeddings and the lower blocks are frozen in the policy and shared with the reference, the upper blocks are
     /// copied: `shared_layers` says how many.
     SharedTrunk,
-    /// No reference: KL is neither paid for nor reported.
+    /// No reference: KL is not paid for, and reported as 0.
     None,
 }

@@ -1,4 +1,5 @@
 use burn::tensor::{DType, Int, Tensor};
+use burn_sppo::run::Exactness;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "flex")]
@@ -22,6 +23,16 @@ pub enum Precision {
     ///
     /// On flex this needs AVX-512 BF16, elsewhere a backend that has the type; f32 is used where it is missing.
     Bf16,
+}
+
+impl Precision {
+    /// How exactly a model computes the same number twice.
+    pub fn exactness(self) -> Exactness {
+        match self {
+            Self::F32 => Exactness::Single,
+            Self::Bf16 => Exactness::Half,
+        }
+    }
 }
 
 /// How the matrix products of a model are computed.

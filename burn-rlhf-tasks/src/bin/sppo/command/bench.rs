@@ -22,7 +22,7 @@ use burn_sppo::{
     learner::{Update, UpdateConfig, UpdateContext},
     loss::{Algorithm, PolicyLossConfig, Symmetry, ValueLoss},
     optim::FusedAdamWConfig,
-    run::{Exactness, HealthChecks, HealthConfig, Purpose, Streams},
+    run::{HealthChecks, HealthConfig, Purpose, Streams},
 };
 use rand::RngExt;
 use serde::Serialize;
@@ -221,10 +221,7 @@ impl Bench {
             policy,
             optimizer: FusedAdamWConfig::new().with_epsilon(1e-8).with_weight_decay(0.01).init(),
             update,
-            health: HealthConfig::default().init(match precision {
-                Precision::F32 => Exactness::Single,
-                Precision::Bf16 => Exactness::Half,
-            }),
+            health: HealthConfig::default().init(precision.exactness()),
             device,
         })
     }

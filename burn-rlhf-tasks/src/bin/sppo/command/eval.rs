@@ -1,10 +1,6 @@
 use burn::train::Interrupter;
-use burn_rlhf_tasks::{
-    config::RunConfig,
-    policy::{CriticKind, LanguageActorCritic, LanguageActorCriticConfig},
-    task::Split,
-};
-use burn_sppo::run::{Purpose, Streams};
+use burn_rlhf_tasks::{config::RunConfig, policy::LanguageActorCritic, task::Split};
+use burn_sppo::run::Streams;
 
 use super::train::STAGES;
 use crate::{
@@ -34,14 +30,10 @@ pub fn run(arguments: EvalArguments, device: &DeviceArguments) -> Result<(), Fai
     let start = stages.policy(&data)?;
     let tokenizer = start.tokenizer;
     let judges = stages.judges(&data, &tokenizer)?;
-    let actor_only = LanguageActorCriticConfig { critic: CriticKind::None, mlp_head: false };
-    let as_policy = |model| -> LanguageActorCritic {
-        actor_only.init(model, &mut Streams::new(0).stream(Purpose::Initialization, 0, 0), &device)
-    };
-    let reference = as_policy(start.model);
+    let reference = LanguageActorCritic::from(start.model);
     let policy = match arguments.start {
         true => reference.clone(),
-        false => as_policy(run_model::load(&arguments.run, &device)?.0),
+        false => run_model::load(&arguments.run, &device)?.0.with_compute(stages.compute()).into(),
     };
     let decoder = text::decoder(&tokenizer);
     let mut evaluation = stages.evaluation(&data, split, arguments.rows, &tokenizer, &judges)?;

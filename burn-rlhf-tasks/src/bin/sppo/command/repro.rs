@@ -13,13 +13,14 @@ use std::{
 use burn_sppo::run::RunDirectory;
 
 use self::{
-    result::{RowResult, append, markdown, read},
+    result::{RowResult, append, markdown},
     table::{Row, Table},
 };
 use crate::{
     arguments::{DeviceArguments, ReproArguments},
     console::Console,
     failure::Failure,
+    json_lines::read,
 };
 
 /// Runs the rows of a table that are not finished yet, each in a process of its own, and prints the table.
@@ -33,7 +34,7 @@ pub fn run(arguments: ReproArguments, device: &DeviceArguments) -> Result<(), Fa
     let rows = table.rows(&arguments.arms, &arguments.seeds, &arguments.sets)?;
     let folder = arguments.output.join("repro").join(name);
     let path = arguments.results.clone().unwrap_or_else(|| folder.with_extension("jsonl"));
-    let finished = read(&path)?;
+    let finished: Vec<RowResult> = read(&path)?;
     if !arguments.summary {
         let open: Vec<Row> =
             rows.iter().filter(|row| finished.iter().all(|result| !result.is_of(row))).cloned().collect();
@@ -41,7 +42,7 @@ pub fn run(arguments: ReproArguments, device: &DeviceArguments) -> Result<(), Fa
         Queue { table: &table, arguments: &arguments, device, console, folder, path: path.clone() }.run(open)?;
     }
     let wanted: Vec<RowResult> =
-        read(&path)?.into_iter().filter(|result| rows.iter().any(|row| result.is_of(row))).collect();
+        read(&path)?.into_iter().filter(|result: &RowResult| rows.iter().any(|row| result.is_of(row))).collect();
     console.result(&markdown(&table, &wanted));
     Ok(())
 }

@@ -96,7 +96,7 @@ fn from_rewards(
         update,
         kl: config.kl.clone(),
         health: config.health.clone(),
-        exactness: config.model.exactness(),
+        exactness: config.model.precision.exactness(),
         seed: config.seed,
     };
     let directory = run_directory(arguments, config)?;

@@ -5,12 +5,11 @@ use burn_rlhf_tasks::{
         load::load_gpt2,
         tokenizer::{EncodeOptions, Tokenizer},
     },
-    policy::{CriticKind, LanguageActorCriticConfig},
+    policy::LanguageActorCritic,
     reward::{Response, RewardError},
     task::{Sample, Split},
     training::{CorpusMetric, Evaluation, Measures, TextPerplexity},
 };
-use burn_sppo::run::{Purpose, Streams};
 
 use super::{Data, Judges, Stages};
 use crate::{failure::Failure, text};
@@ -75,10 +74,7 @@ impl Stages<'_> {
         self.console.line(&format!("loading the language model {name} as a judge of fluency"));
         let folder = Hub::from_env()?.find_model(name, None)?;
         let tokenizer = Tokenizer::from_folder(&folder)?;
-        let actor_only = LanguageActorCriticConfig { critic: CriticKind::None, mlp_head: false };
-        let mut unused = Streams::new(0).stream(Purpose::Initialization, 0, 0);
-        let model = load_gpt2(&folder, &self.device)?.with_compute(self.compute());
-        let model = actor_only.init(model, &mut unused, &self.device);
+        let model = LanguageActorCritic::from(load_gpt2(&folder, &self.device)?.with_compute(self.compute()));
         let (stride, pad) = (self.config.evaluation.perplexity_stride, tokenizer.pad_id()?);
         let device = self.device.clone();
         Ok(Box::new(move |responses: &[Response]| -> Result<f64, RewardError> {

@@ -50,7 +50,7 @@ pub struct Stored<M> {
 
 impl Stages<'_> {
     /// How the models' products are computed; every model keeps packed weights of its own.
-    fn compute(&self) -> Compute {
+    pub fn compute(&self) -> Compute {
         Compute::new(self.config.model.precision)
     }
 

@@ -22,8 +22,9 @@ pub struct RowResult {
     pub before: BTreeMap<String, f64>,
     /// Evaluated after the last.
     pub after: BTreeMap<String, f64>,
-    /// Share of advantages whose sign normalisation changed, the mean over the iterations.
-    pub sign_change_percent: f64,
+    /// Share of advantages whose sign normalisation changed, the mean over the iterations; `None` where it was not
+    /// measured.
+    pub sign_change_percent: Option<f64>,
 }
 
 impl RowResult {
@@ -50,30 +51,13 @@ impl RowResult {
             iterations: changes.len() as u64,
             before,
             after,
-            sign_change_percent: mean(changes.iter().map(|point| point.1)),
+            sign_change_percent: Some(mean(changes.iter().map(|point| point.1))),
         })
     }
 
     pub fn is_of(&self, row: &Row) -> bool {
         (&self.arm, self.seed, &self.set) == (&row.arm, row.seed, &row.set)
     }
-}
-
-/// The finished rows in a file; none if it is not there.
-pub fn read(path: &Path) -> Result<Vec<RowResult>, Failure> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Failure::failed(format!("{}: {error}", path.display()))),
-    };
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    lines
-        .map(|(number, line)| {
-            serde_json::from_str(line).map_err(|error| {
-                Failure::failed(format!("{}, line {}: {error}; mend or delete it", path.display(), number + 1))
-            })
-        })
-        .collect()
 }
 
 /// Adds a finished row to a file.
@@ -98,18 +82,23 @@ pub fn markdown(table: &Table, results: &[RowResult]) -> String {
     for arm in &table.arms {
         let rows: Vec<&RowResult> = results.iter().filter(|result| result.arm == arm.name).collect();
         let Some(first) = rows.first() else { continue };
-        if lines.len() == 2 {
-            let mut cells = vec!["before".to_owned(), String::new(), "0".into()];
-            cells.extend(table.metrics.iter().map(|metric| format!("{:.3}", first.before[metric])));
-            cells.push(String::new());
-            lines.push(line(&cells));
+        let mut add =
+            |name: &str, iterations: u64, measured: fn(&RowResult) -> &BTreeMap<String, f64>, last: String| {
+                let mut cells = vec![name.to_owned(), rows.len().to_string(), iterations.to_string()];
+                cells.extend(
+                    table.metrics.iter().map(|metric| {
+                        spread(rows.iter().filter_map(|row| measured(row).get(metric).copied()).collect())
+                    }),
+                );
+                cells.push(last);
+                lines.push(line(&cells));
+            };
+        // All arms start from one policy: the seeds of the first show how it scores.
+        if first.arm == results[0].arm {
+            add("before", 0, |row| &row.before, String::new());
         }
-        let mut cells = vec![arm.name.clone(), rows.len().to_string(), first.iterations.to_string()];
-        for metric in &table.metrics {
-            cells.push(spread(rows.iter().filter_map(|row| row.after.get(metric).copied()).collect()));
-        }
-        cells.push(spread(rows.iter().map(|row| row.sign_change_percent).collect()));
-        lines.push(line(&cells));
+        let changes = spread(rows.iter().filter_map(|row| row.sign_change_percent).collect());
+        add(&arm.name, first.iterations, |row| &row.after, changes);
     }
     lines.join("\n")
 }
@@ -123,8 +112,11 @@ fn mean(numbers: impl ExactSizeIterator<Item = f64>) -> f64 {
     numbers.sum::<f64>() / count
 }
 
-/// Mean and standard error of the mean.
+/// Mean and standard error of the mean; empty without numbers.
 fn spread(numbers: Vec<f64>) -> String {
+    if numbers.is_empty() {
+        return String::new();
+    }
     let center = mean(numbers.iter().copied());
     if numbers.len() < 2 {
         return format!("{center:.3}");
@@ -137,6 +129,7 @@ fn spread(numbers: Vec<f64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json_lines::read;
 
     fn result(arm: &str, seed: u64, value: f64) -> RowResult {
         let metrics = Table::find("imdb").unwrap().metrics;
@@ -148,7 +141,7 @@ mod tests {
             iterations: 20,
             before: all(0.5),
             after: all(value),
-            sign_change_percent: 12.5,
+            sign_change_percent: Some(12.5),
         }
     }
 
@@ -156,10 +149,10 @@ mod tests {
     fn finished_rows_are_read_back_and_recognised() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/rows.jsonl");
-        assert_eq!(read(&path).unwrap(), []);
+        assert_eq!(read::<RowResult>(&path).unwrap(), []);
         let rows = [result("ppo", 1, 0.75), result("sppo", 2, 1.0)];
         rows.iter().for_each(|row| append(&path, row).unwrap());
-        assert_eq!(read(&path).unwrap(), rows);
+        assert_eq!(read::<RowResult>(&path).unwrap(), rows);
         let row = Row { arm: "ppo".into(), seed: 1, set: vec!["a=1".into()] };
         assert!(rows[0].is_of(&row));
         for other in
@@ -168,17 +161,17 @@ mod tests {
             assert!(!rows[0].is_of(&other), "{other:?}");
         }
         fs::write(&path, "{\"arm\"").unwrap();
-        assert!(matches!(read(&path), Err(Failure::Failed(message)) if message.contains("line 1")));
+        assert!(matches!(read::<RowResult>(&path), Err(Failure::Failed(message)) if message.contains("line 1")));
     }
 
     #[test]
     fn the_table_has_means_and_standard_errors() {
         let table = Table::find("imdb").unwrap();
-        let rows = [result("sppo", 1, 0.5), result("sppo", 2, 0.75), result("ppo", 1, 0.25)];
+        let rows = [result("ppo", 1, 0.25), result("sppo", 1, 0.5), result("sppo", 2, 0.75)];
         let text = markdown(&table, &rows);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 5);
-        assert!(lines[2].starts_with("| before |") && lines[2].contains("| 0.500 |"), "{text}");
+        assert!(lines[2].starts_with("| before | 1 | 0 | 0.500 |"), "{text}");
         assert!(lines[3].starts_with("| ppo | 1 | 20 | 0.250 |"), "{text}");
         assert!(lines[4].starts_with("| sppo | 2 | 20 | 0.625 ± 0.125 |"), "{text}");
     }
