@@ -103,7 +103,8 @@ impl<'a, P: TokenPolicy> Session<'a, P> {
                 interrupted = true;
                 break;
             }
-            let report = self.iterate()?;
+            let report;
+            (self, report) = self.iterate()?;
             self.done += 1;
             self.publish(&report)?;
             last = Some(report);
@@ -129,7 +130,9 @@ impl<'a, P: TokenPolicy> Session<'a, P> {
         })
     }
 
-    fn iterate(&mut self) -> Result<IterationReport, TrainError> {
+    /// Takes the policy along by value: a second holder of its weights would have every one of them copied by the first
+    /// step of the optimiser.
+    fn iterate(mut self) -> Result<(Self, IterationReport), TrainError> {
         let iteration = self.done + 1;
         let streams = Streams::new(self.learner.seed);
         let policy = self.learner.policy.valid();
@@ -148,15 +151,15 @@ impl<'a, P: TokenPolicy> Session<'a, P> {
         self.kl.step(collected.rollout.statistics.kl);
         let start = Instant::now();
         let learning_rate = self.learner.schedule.value(self.learner.learning_rate, self.done);
-        let (policy, update) = self.learner.update.run(
-            self.learner.policy.clone(),
+        let update;
+        (self.learner.policy, update) = self.learner.update.run(
+            self.learner.policy,
             &mut self.learner.optimizer,
             &collected.rollout,
             UpdateContext { streams, iteration, learning_rate },
             &mut self.health,
         )?;
-        self.learner.policy = policy;
-        Ok(IterationReport {
+        let report = IterationReport {
             iteration,
             iterations: self.training.num_iterations,
             learning_rate,
@@ -165,7 +168,8 @@ impl<'a, P: TokenPolicy> Session<'a, P> {
             rollout_times: collected.times,
             update_seconds: start.elapsed().as_secs_f64(),
             rollouts: collected.responses.len(),
-        })
+        };
+        Ok((self, report))
     }
 
     /// Equal rewards teach nothing: after normalisation only values and the KL penalty are left.

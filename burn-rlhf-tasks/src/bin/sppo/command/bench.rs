@@ -138,11 +138,14 @@ pub fn run(arguments: BenchArguments, device: &DeviceArguments, console: Console
         arguments.minibatch,
         arguments.epochs
     ));
-    let warm_up = bench.iterate(1)?;
+    let warm_up;
+    (bench, warm_up) = bench.iterate(1)?;
     console.line(&format!("warm-up: {:.2} s", warm_up.generate + warm_up.score + warm_up.update));
     let mut measured = Vec::with_capacity(arguments.repeats);
     for iteration in 2..2 + arguments.repeats as u64 {
-        measured.push(bench.iterate(iteration)?);
+        let one;
+        (bench, one) = bench.iterate(iteration)?;
+        measured.push(one);
     }
     let summary = Summary::new(&arguments, bench.backend, &measured);
     print(&console, &summary, &measured);
@@ -226,7 +229,7 @@ impl Bench {
         })
     }
 
-    fn iterate(&mut self, iteration: u64) -> Result<Measured, Failure> {
+    fn iterate(mut self, iteration: u64) -> Result<(Self, Measured), Failure> {
         let policy = self.policy.valid();
         let (classifier, rows, device) = (&self.classifier, self.classifier_rows, &self.device);
         let mut reward = |responses: &[Response]| score(classifier, responses, rows, device);
@@ -244,17 +247,17 @@ impl Bench {
         drop(policy);
         let start = Instant::now();
         let context = UpdateContext { streams: self.streams, iteration, learning_rate: LEARNING_RATE };
-        let (policy, _) =
-            self.update.run(self.policy.clone(), &mut self.optimizer, &collected.rollout, context, &mut self.health)?;
-        self.policy = policy;
+        (self.policy, _) =
+            self.update.run(self.policy, &mut self.optimizer, &collected.rollout, context, &mut self.health)?;
         self.device.sync().map_err(|error| Failure::failed(format!("the device failed: {error:?}")))?;
         let times = collected.times;
-        Ok(Measured {
+        let measured = Measured {
             generate: times.generate,
             score: times.reward + times.score,
             update: start.elapsed().as_secs_f64(),
             resident: system::resident(),
-        })
+        };
+        Ok((self, measured))
     }
 }
 

@@ -1,7 +1,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, OpenOptions},
-    io::Write,
+    io::{Read, Write},
     path::Path,
 };
 
@@ -60,7 +60,7 @@ impl RowResult {
     }
 }
 
-/// Adds a finished row to a file.
+/// Adds a finished row to a file, in the place of a last one that was not written to its end.
 pub fn append(path: &Path, result: &RowResult) -> Result<(), Failure> {
     let failed = |error| Failure::failed(format!("{}: {error}", path.display()));
     if let Some(folder) = path.parent() {
@@ -68,7 +68,13 @@ pub fn append(path: &Path, result: &RowResult) -> Result<(), Failure> {
     }
     let mut line = serde_json::to_string(result).map_err(Failure::failed)?;
     line.push('\n');
-    let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
+    let mut file = OpenOptions::new().create(true).read(true).append(true).open(path).map_err(failed)?;
+    let mut written = Vec::new();
+    file.read_to_end(&mut written).map_err(failed)?;
+    let whole = written.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+    if whole < written.len() {
+        file.set_len(whole as u64).map_err(failed)?;
+    }
     file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
 }
 
@@ -160,7 +166,12 @@ mod tests {
         {
             assert!(!rows[0].is_of(&other), "{other:?}");
         }
-        fs::write(&path, "{\"arm\"").unwrap();
+        let whole = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("{whole}{}", &whole[..40])).unwrap();
+        assert_eq!(read::<RowResult>(&path).unwrap(), rows);
+        append(&path, &rows[0]).unwrap();
+        assert_eq!(read::<RowResult>(&path).unwrap(), [&rows[..], &rows[..1]].concat());
+        fs::write(&path, "{\"arm\"\n").unwrap();
         assert!(matches!(read::<RowResult>(&path), Err(Failure::Failed(message)) if message.contains("line 1")));
     }
 
