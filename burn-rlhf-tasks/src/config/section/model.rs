@@ -22,6 +22,8 @@ pub struct ModelSection {
     pub shared_layers: Option<usize>,
     /// Number format of matrix products; weights, losses and log-softmax stay f32.
     pub precision: Precision,
+    /// The same while a starting model or a reward model is made; `none`: as in training.
+    pub stage_precision: Option<Precision>,
     /// Vocabulary of a tokenizer trained here.
     pub vocab_size: usize,
     /// Shape of a policy made from scratch, in the words of `config.json`.
@@ -43,6 +45,7 @@ impl Default for ModelSection {
             reference: Reference::Copy,
             shared_layers: None,
             precision: Precision::F32,
+            stage_precision: None,
             vocab_size: 4096,
             n_layer: 4,
             n_embd: 128,

@@ -5,6 +5,7 @@ use burn_rlhf_tasks::{
         distilbert::{DistilBertClassifier, DistilBertConfig},
         export::export_distilbert_classifier,
         hub::Hub,
+        kernel::Compute,
         load::load_distilbert_classifier,
         tokenizer::Tokenizer,
     },
@@ -116,7 +117,7 @@ impl Stages<'_> {
         };
         shape.check().map_err(Failure::usage)?;
         let fingerprint =
-            Fingerprint::of(name, &(section, &shape, self.config.model.precision, seed), &[&data.fingerprint])?;
+            Fingerprint::of(name, &(section, &shape, self.stage_precision(), seed), &[&data.fingerprint])?;
         let folder = self.stage_folder(name, &fingerprint);
         if is_finished(&folder) {
             self.console.line(&format!("{name}: {}", folder.display()));
@@ -132,13 +133,14 @@ impl Stages<'_> {
             .with_max_grad_norm(section.max_grad_norm)
             .with_warmup(section.warmup)
             .with_seed(seed);
-        let model = shape.init(&mut stream, &self.device).with_compute(self.compute());
+        let model = shape.init(&mut stream, &self.device).with_compute(Compute::new(self.stage_precision()));
         let model = self.supervised(config, &section.scheduler, &section.optimizer, model, &rows, &folder)?;
         let validation: Vec<Sample> = data.splits.validation.iter().take(1_000).cloned().collect();
         let validation = self.labelled(&validation, tokenizer)?;
         let right = accuracy(&model, &validation, section.microbatch, &self.device);
         self.console.line(&format!("{name}: {:.1} % of the validation labels found", 100.0 * right));
         self.finish(&folder, |partial| Ok(export_distilbert_classifier(&model, &shape, tokenizer, partial)?))?;
+        let model = model.with_compute(self.compute());
         Ok(Stored { model, tokenizer: tokenizer.clone(), folder })
     }
 

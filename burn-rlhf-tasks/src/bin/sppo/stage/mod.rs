@@ -13,7 +13,10 @@ use std::path::{Path, PathBuf};
 use burn::{tensor::Device, train::Interrupter};
 use burn_rlhf_tasks::{
     config::RunConfig,
-    model::{kernel::Compute, tokenizer::Tokenizer},
+    model::{
+        kernel::{Compute, Precision},
+        tokenizer::Tokenizer,
+    },
     task::Splits,
 };
 
@@ -52,6 +55,11 @@ impl Stages<'_> {
     /// How the models' products are computed; every model keeps packed weights of its own.
     pub fn compute(&self) -> Compute {
         Compute::new(self.config.model.precision)
+    }
+
+    /// How they are computed while stages train them.
+    fn stage_precision(&self) -> Precision {
+        self.config.model.stage_precision.unwrap_or(self.config.model.precision)
     }
 
     /// The seed of the models that are made here.

@@ -5,6 +5,7 @@ use burn_rlhf_tasks::{
         export::export_gpt2,
         gpt2::Gpt2,
         hub::Hub,
+        kernel::Compute,
         load::{load_gpt2, read_gpt2_config},
         tokenizer::Tokenizer,
     },
@@ -51,7 +52,7 @@ impl Stages<'_> {
         let bc = &self.config.bc;
         let shape = self.config.model.gpt2(tokenizer.vocab_size());
         shape.check().map_err(Failure::usage)?;
-        let settings = (bc, &shape, self.config.model.precision, self.seed());
+        let settings = (bc, &shape, self.stage_precision(), self.seed());
         let fingerprint = Fingerprint::of("policy", &settings, &[&tokens])?;
         let folder = self.stage_folder("policy", &fingerprint);
         if is_finished(&folder) {
@@ -71,7 +72,7 @@ impl Stages<'_> {
             }
         };
         let mut stream = Streams::new(self.seed()).stream(Purpose::Initialization, 0, 0);
-        let model = shape.init(&mut stream, &self.device).with_compute(self.compute());
+        let model = shape.init(&mut stream, &self.device).with_compute(Compute::new(self.stage_precision()));
         self.console.line(&format!("training a language model of {:.2} M parameters", model.num_params() as f64 / 1e6));
         let config = SupervisedConfig::new(bc.minibatch, bc.microbatch, bc.optimizer.learning_rate)
             .with_epochs(bc.epochs)
@@ -84,7 +85,7 @@ impl Stages<'_> {
         let loss = mean_negative_log_likelihood(&model, &validation, bc.microbatch, &self.device);
         self.console.line(&format!("language model: perplexity {:.2} on the validation split", loss.exp()));
         self.finish(&folder, |partial| Ok(export_gpt2(&model, &shape, &tokenizer, partial)?))?;
-        Ok(Stored { model, tokenizer, folder })
+        Ok(Stored { model: model.with_compute(self.compute()), tokenizer, folder })
     }
 
     /// Prompts of the training split with what follows them.
