@@ -46,10 +46,16 @@
 
 pub mod advantage;
 pub mod distribution;
+pub mod environment;
+#[cfg(feature = "flex")]
+mod flex;
 pub mod learner;
 pub mod loss;
 pub mod optim;
+pub mod policy;
+pub mod rollout;
 pub mod run;
+pub mod training;
 
 #[cfg(test)]
 mod tests {

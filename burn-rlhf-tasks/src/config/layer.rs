@@ -4,6 +4,7 @@ use super::nearest::nearest;
 use super::preset::{self, Preset};
 use super::reader::{Entry, FaultKind, LIST, TEXT, read};
 use super::{ConfigError, Origin, RunConfig};
+use serde::{Serialize, de::DeserializeOwned};
 use std::fs;
 use std::path::PathBuf;
 use toml::{Table, Value};
@@ -40,7 +41,7 @@ impl Argument {
 
 /// One table of values, and where it came from.
 #[derive(Clone, Debug)]
-struct Layer {
+pub(super) struct Layer {
     origin: Origin,
     table: Table,
     /// For a single value: its key, and the text it was read from.
@@ -56,26 +57,13 @@ impl RunConfig {
     ///
     /// A [`ConfigError`] naming the key, where it was given and what it should be.
     pub fn resolve(overrides: &Overrides) -> Result<Self, ConfigError> {
-        let mut user = Vec::new();
-        if let Some(path) = &overrides.file {
-            user.push(Layer::file(path.clone())?);
-        }
-        for Argument { written, key, value } in &overrides.arguments {
-            user.push(Layer::single(Origin::Argument(written.clone()), key, value)?);
-        }
-        for text in &overrides.set {
-            let origin = Origin::Set(text.clone());
-            match text.split_once('=') {
-                Some((key, value)) => user.push(Layer::single(origin, key.trim(), value.trim())?),
-                None => return Err(ConfigError::Assignment { origin }),
-            }
-        }
+        let user = overrides.layers()?;
         // The user's values say which task it is, the task's presets which size, unless the user says that too.
-        let config = stack(&[], &user)?;
-        let job = preset::of_job(config.task.name, config.algorithm.name);
-        let config = stack(&job, &user)?;
-        let shape = preset::of_shape(config.size, config.compat);
-        let config = stack(&[job, shape].concat(), &user)?;
+        let config: Self = stack(&[], &user)?;
+        let mut presets = Layer::presets(&preset::of_job(config.task.name, config.algorithm.name))?;
+        let config: Self = stack(&presets, &user)?;
+        presets.extend(Layer::presets(&preset::of_shape(config.size, config.compat))?);
+        let config: Self = stack(&presets, &user)?;
         config.check()?;
         Ok(config)
     }
@@ -86,25 +74,58 @@ impl RunConfig {
     ///
     /// A [`ConfigError`] naming the key and what it should be.
     pub fn load(path: impl Into<PathBuf>) -> Result<Self, ConfigError> {
-        let config = stack(&[], &[Layer::file(path.into())?])?;
+        let config: Self = stack(&[], &[Layer::file(path.into())?])?;
         config.check()?;
         Ok(config)
     }
+}
 
-    /// Every key and its value, in order.
-    pub(super) fn entries(&self) -> Result<Vec<Entry>, ConfigError> {
-        if i64::try_from(self.seed).is_err() {
-            return Err(ConfigError::TooLarge { key: "seed".into(), value: self.seed });
+/// A configuration whose types are its schema, and which has a value for every key.
+pub trait Layered: Serialize + DeserializeOwned + Default {
+    /// The seed of every random number.
+    fn seed(&self) -> u64;
+}
+
+impl Layered for RunConfig {
+    fn seed(&self) -> u64 {
+        self.seed
+    }
+}
+
+/// Every key and its value, in order.
+pub(super) fn entries<T: Layered>(config: &T) -> Result<Vec<Entry>, ConfigError> {
+    if i64::try_from(config.seed()).is_err() {
+        return Err(ConfigError::TooLarge { key: "seed".into(), value: config.seed() });
+    }
+    let table = Value::try_from(config)
+        .map_err(|error| ConfigError::Syntax { origin: Origin::Defaults, message: error.to_string() })?;
+    let (_, entries) = read::<T>(&table).map_err(|fault| explain(fault, &Origin::Defaults, &[]))?;
+    Ok(entries)
+}
+
+impl Overrides {
+    /// One layer for each thing that was said.
+    pub(super) fn layers(&self) -> Result<Vec<Layer>, ConfigError> {
+        let mut layers = Vec::new();
+        if let Some(path) = &self.file {
+            layers.push(Layer::file(path.clone())?);
         }
-        let table = Value::try_from(self)
-            .map_err(|error| ConfigError::Syntax { origin: Origin::Defaults, message: error.to_string() })?;
-        let (_, entries) = read::<Self>(&table).map_err(|fault| explain(fault, &Origin::Defaults, &[]))?;
-        Ok(entries)
+        for Argument { written, key, value } in &self.arguments {
+            layers.push(Layer::single(Origin::Argument(written.clone()), key, value)?);
+        }
+        for text in &self.set {
+            let origin = Origin::Set(text.clone());
+            match text.split_once('=') {
+                Some((key, value)) => layers.push(Layer::single(origin, key.trim(), value.trim())?),
+                None => return Err(ConfigError::Assignment { origin }),
+            }
+        }
+        Ok(layers)
     }
 }
 
 impl Layer {
-    fn file(path: PathBuf) -> Result<Self, ConfigError> {
+    pub(super) fn file(path: PathBuf) -> Result<Self, ConfigError> {
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(source) => return Err(ConfigError::Unreadable { path, source }),
@@ -112,8 +133,12 @@ impl Layer {
         Self::parse(Origin::File(path), &text)
     }
 
-    fn preset(preset: &Preset) -> Result<Self, ConfigError> {
-        Self::parse(Origin::Preset(preset.name), preset.text)
+    fn presets(presets: &[&Preset]) -> Result<Vec<Self>, ConfigError> {
+        presets.iter().map(|preset| Self::parse(Origin::Preset(preset.name), preset.text)).collect()
+    }
+
+    pub(super) fn settings(name: &'static str, table: Table) -> Self {
+        Self { origin: Origin::Preset(name), table, raw: None }
     }
 
     fn parse(origin: Origin, text: &str) -> Result<Self, ConfigError> {
@@ -155,15 +180,14 @@ fn nest(key: &str, value: Value) -> Table {
 
 /// Lays presets and the user's layers over the defaults. Checks after each layer, so that whatever is wrong is the fault
 /// of that layer.
-fn stack(presets: &[&Preset], user: &[Layer]) -> Result<RunConfig, ConfigError> {
-    let defaults = RunConfig::default();
-    let known = defaults.entries()?;
+pub(super) fn stack<T: Layered>(presets: &[Layer], user: &[Layer]) -> Result<T, ConfigError> {
+    let defaults = T::default();
+    let known = entries(&defaults)?;
     let mut config = defaults;
     let mut table = Table::new();
     for (key, value) in &known {
         merge(&mut table, nest(key, value.clone()));
     }
-    let presets = presets.iter().map(|preset| Layer::preset(preset)).collect::<Result<Vec<_>, _>>()?;
     for layer in presets.iter().chain(user) {
         let mut merged = table.clone();
         merge(&mut merged, layer.table.clone());

@@ -15,6 +15,7 @@
 
 mod build;
 mod check;
+mod control;
 mod error;
 mod layer;
 mod nearest;
@@ -26,8 +27,9 @@ mod section;
 mod tests;
 mod text;
 
+pub use control::{load_control, resolve_control};
 pub use error::{ConfigError, Origin};
-pub use layer::{Argument, Overrides};
+pub use layer::{Argument, Layered, Overrides};
 pub use run_config::{Compat, RunConfig, Size};
 pub use section::*;
-pub use text::Change;
+pub use text::{Change, changes, to_toml};

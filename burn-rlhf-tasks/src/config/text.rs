@@ -1,6 +1,7 @@
 //! A configuration as text: for files, for a plan, and to say what has changed.
 
-use super::{ConfigError, RunConfig};
+use super::layer::entries;
+use super::{ConfigError, Layered, RunConfig};
 use std::fmt::Write;
 use toml::Value;
 
@@ -18,47 +19,49 @@ impl std::fmt::Display for Change {
     }
 }
 
+/// The whole configuration as TOML, every key in its place, absent values as `"none"`.
+///
+/// # Errors
+///
+/// [`ConfigError::TooLarge`] for a seed that TOML cannot hold.
+pub fn to_toml<T: Layered>(config: &T) -> Result<String, ConfigError> {
+    // The keys of one section together, in whatever order the types declare sections and values.
+    let mut sections: Vec<(String, String)> = vec![(String::new(), String::new())];
+    for (key, value) in entries(config)? {
+        let (section, name) = key.rsplit_once('.').unwrap_or(("", &key));
+        let line = format!("{name} = {}\n", literal(&value));
+        match sections.iter_mut().find(|(known, _)| known == section) {
+            Some((_, lines)) => lines.push_str(&line),
+            None => sections.push((section.into(), line)),
+        }
+    }
+    let mut text = String::new();
+    for (section, lines) in sections {
+        if !section.is_empty() {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "\n[{section}]\n");
+        }
+        text.push_str(&lines);
+    }
+    Ok(text)
+}
+
+/// What differs in `after`.
+///
+/// # Errors
+///
+/// Those of [`to_toml`].
+pub fn changes<T: Layered>(before: &T, after: &T) -> Result<Vec<Change>, ConfigError> {
+    let both = entries(before)?.into_iter().zip(entries(after)?);
+    let changes = both.filter(|((_, before), (_, after))| before != after).map(|((key, before), (_, after))| Change {
+        key,
+        before: literal(&before),
+        after: literal(&after),
+    });
+    Ok(changes.collect())
+}
+
 impl RunConfig {
-    /// The whole configuration as TOML, every key in its place, absent values as `"none"`.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError::TooLarge`] for a seed that TOML cannot hold.
-    pub fn to_toml(&self) -> Result<String, ConfigError> {
-        // The keys of one section together, in whatever order the types declare sections and values.
-        let mut sections: Vec<(String, String)> = vec![(String::new(), String::new())];
-        for (key, value) in self.entries()? {
-            let (section, name) = key.rsplit_once('.').unwrap_or(("", &key));
-            let line = format!("{name} = {}\n", literal(&value));
-            match sections.iter_mut().find(|(known, _)| known == section) {
-                Some((_, lines)) => lines.push_str(&line),
-                None => sections.push((section.into(), line)),
-            }
-        }
-        let mut text = String::new();
-        for (section, lines) in sections {
-            if !section.is_empty() {
-                // Writing to a String cannot fail.
-                let _ = write!(text, "\n[{section}]\n");
-            }
-            text.push_str(&lines);
-        }
-        Ok(text)
-    }
-
-    /// What differs in `other`.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`to_toml`](Self::to_toml).
-    pub fn changes(&self, other: &Self) -> Result<Vec<Change>, ConfigError> {
-        let both = self.entries()?.into_iter().zip(other.entries()?);
-        let changes = both
-            .filter(|((_, before), (_, after))| before != after)
-            .map(|((key, before), (_, after))| Change { key, before: literal(&before), after: literal(&after) });
-        Ok(changes.collect())
-    }
-
     /// How one iteration is cut up, in one line.
     pub fn batch_arithmetic(&self) -> String {
         let update = &self.update;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::advantage::AdvantageError;
 use crate::advantage::error::check_length;
+use crate::run::standard_normal;
 
 /// Draws which of `count` samples a flip of the given probability hits.
 pub fn draw_flips<R: Rng>(count: usize, probability: f64, stream: &mut R) -> Vec<bool> {
@@ -61,11 +62,7 @@ impl RewardNoise {
     /// A draw for one reward: standard normal for [`Normal`](Self::Normal), else uniform in `[0, 1)`.
     pub fn draw<R: Rng>(&self, stream: &mut R) -> f64 {
         match self {
-            // Box and Muller; `1 - u` lies in (0, 1], so that the logarithm is finite.
-            Self::Normal(_) => {
-                let radius = (-2.0 * (1.0 - stream.random::<f64>()).ln()).sqrt();
-                radius * (std::f64::consts::TAU * stream.random::<f64>()).cos()
-            }
+            Self::Normal(_) => standard_normal(stream),
             _ => stream.random(),
         }
     }

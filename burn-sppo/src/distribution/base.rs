@@ -3,6 +3,7 @@ use rand::{Rng, RngExt, distr::Open01};
 
 use crate::distribution::DistributionError;
 use crate::loss::Algorithm;
+use crate::run::standard_normal;
 
 /// A distribution over actions for each of `N` rows.
 ///
@@ -73,14 +74,41 @@ pub(crate) fn gumbel<R: Rng>(
     width: usize,
     device: &Device,
 ) -> Result<Tensor<2>, DistributionError> {
+    noise(streams, rows, width, device, |stream| -(-stream.sample::<f64, _>(Open01).ln()).ln())
+}
+
+/// Numbers drawn with each row's stream, `[N, width]`.
+pub(crate) fn noise<R: Rng>(
+    streams: &mut [R],
+    rows: usize,
+    width: usize,
+    device: &Device,
+    draw: impl Fn(&mut R) -> f64,
+) -> Result<Tensor<2>, DistributionError> {
     if streams.len() != rows {
         return Err(DistributionError::Streams { rows, found: streams.len() });
     }
     let mut noise = Vec::with_capacity(rows * width);
     for stream in streams {
-        noise.extend((0..width).map(|_| -(-stream.sample::<f64, _>(Open01).ln()).ln() as f32));
+        noise.extend((0..width).map(|_| draw(stream) as f32));
     }
     Ok(Tensor::from_data(TensorData::new(noise, [rows, width]), device))
+}
+
+/// Normal noise of mean 0 and deviation 1, `[N, width]`.
+pub(crate) fn normal<R: Rng>(
+    streams: &mut [R],
+    rows: usize,
+    width: usize,
+    device: &Device,
+) -> Result<Tensor<2>, DistributionError> {
+    noise(streams, rows, width, device, standard_normal)
+}
+
+/// Sum over the columns, `[N]`.
+pub(crate) fn sum_columns(values: Tensor<2>) -> Tensor<1> {
+    let [rows, _] = values.dims();
+    values.sum_dim(1).reshape([rows])
 }
 
 /// `sum of -p log p` over the last dimension, of which an impossible action is no part.

@@ -19,6 +19,24 @@ impl Categorical {
     pub fn new(logits: Tensor<2>) -> Self {
         Self { log_prob: log_softmax(at_least_f32(logits), 1) }
     }
+
+    /// Log-probability of the actions, `[N, 1]`, as `[N]`.
+    pub(crate) fn log_prob_of_column(&self, actions: Tensor<2, Int>) -> Tensor<1> {
+        let [rows, _] = self.log_prob.dims();
+        self.log_prob.clone().gather(1, actions).reshape([rows])
+    }
+
+    /// [`mode`](Distribution::mode) as `[N, 1]`.
+    pub(crate) fn mode_column(&self) -> Tensor<2, Int> {
+        self.log_prob.clone().argmax(1)
+    }
+
+    /// [`sample`](Distribution::sample) as `[N, 1]`.
+    pub(crate) fn sample_column<R: Rng>(&self, streams: &mut [R]) -> Result<Tensor<2, Int>, DistributionError> {
+        let [rows, choices] = self.log_prob.dims();
+        let noise = gumbel(streams, rows, choices, &self.log_prob.device())?;
+        Ok((self.log_prob.clone() + noise).argmax(1))
+    }
 }
 
 impl Distribution for Categorical {
@@ -29,8 +47,7 @@ impl Distribution for Categorical {
     const HAS_OTHER: bool = true;
 
     fn log_prob(&self, actions: Tensor<1, Int>) -> Tensor<1> {
-        let [rows, _] = self.log_prob.dims();
-        self.log_prob.clone().gather(1, actions.unsqueeze_dim(1)).reshape([rows])
+        self.log_prob_of_column(actions.unsqueeze_dim(1))
     }
 
     fn entropy(&self) -> Option<Tensor<1>> {
@@ -40,13 +57,12 @@ impl Distribution for Categorical {
 
     fn mode(&self) -> Tensor<1, Int> {
         let [rows, _] = self.log_prob.dims();
-        self.log_prob.clone().argmax(1).reshape([rows])
+        self.mode_column().reshape([rows])
     }
 
     fn sample<R: Rng>(&self, streams: &mut [R]) -> Result<Tensor<1, Int>, DistributionError> {
-        let [rows, choices] = self.log_prob.dims();
-        let noise = gumbel(streams, rows, choices, &self.log_prob.device())?;
-        Ok((self.log_prob.clone() + noise).argmax(1).reshape([rows]))
+        let [rows, _] = self.log_prob.dims();
+        Ok(self.sample_column(streams)?.reshape([rows]))
     }
 
     fn full_log_prob(&self) -> Result<Tensor<2>, DistributionError> {

@@ -35,4 +35,24 @@ pub enum DistributionError {
         /// Number of streams.
         found: usize,
     },
+
+    /// A tensor of the distribution's parameters has the wrong shape.
+    #[error("{name} has the shape {found:?} where {expected:?} was expected")]
+    Shape {
+        /// Name of the tensor.
+        name: &'static str,
+        /// Its shape, had it been right.
+        expected: [usize; 2],
+        /// Its shape.
+        found: [usize; 2],
+    },
+
+    /// Exploration noise was drawn for another number of rows.
+    #[error("the exploration noise is that of {found} rows, but there are {rows}: draw it anew")]
+    Exploration {
+        /// Number of rows.
+        rows: usize,
+        /// Number of rows that it was drawn for.
+        found: usize,
+    },
 }

@@ -1,6 +1,6 @@
 //! The losses against numbers that automatic differentiation in f64 gave elsewhere.
 
-use burn::tensor::{Bool, Device, Int, Tensor, TensorData, activation::log_softmax};
+use burn::tensor::{Bool, Device, Gradients, Int, Tensor, TensorData, activation::log_softmax};
 use golden::{Case, flags, integers, numbers_f32, shape};
 
 use super::clipped_surrogate::clip_objective;
@@ -9,7 +9,7 @@ use super::{
     approximate_kl, clip_fraction, entropy_loss, value_clip_fraction,
 };
 use crate::advantage::{explained_variance_stabilized, normalize};
-use crate::distribution::{Categorical, Distribution, MultiCategorical};
+use crate::distribution::{Bernoulli, Categorical, DiagGaussian, Distribution, MultiCategorical};
 
 /// What the reference computes with an unbounded `1 / p_old`: not computed here, where the value is bounded.
 const UNBOUNDED: [&str; 2] = ["reverse_loss", "total"];
@@ -50,45 +50,69 @@ fn check<const D: usize>(case: &Case, key: &str, got: Tensor<D>) {
     }
 }
 
-fn gradient<const D: usize>(loss: &Tensor<1>, leaf: &Tensor<D>) -> Tensor<D> {
-    leaf.grad(&loss.backward()).unwrap_or_else(|| leaf.zeros_like().inner())
-}
-
-/// A case's policy as a function of its logits: one forward pass for each loss whose gradient is wanted.
+/// A case's policy as a function of what a network gives: one forward pass for each loss whose gradient is wanted.
 struct Evaluated {
-    logits: Tensor<2>,
+    leaves: Vec<(&'static str, Tensor<2>)>,
     log_prob: Tensor<1>,
     entropy: Tensor<1>,
-    other: Tensor<1>,
+    other: Option<Tensor<1>>,
+}
+
+impl Evaluated {
+    fn check_gradients(&self, case: &Case, prefix: &str, gradients: &Gradients) {
+        for (name, leaf) in &self.leaves {
+            let gradient = leaf.grad(gradients).unwrap_or_else(|| leaf.zeros_like().inner());
+            check(case, &format!("{prefix}_{name}"), gradient);
+        }
+    }
 }
 
 fn categorical(case: &Case) -> Evaluated {
     let logits = logits(case, "logits");
     let actions = Tensor::<1, Int>::from_data(integers(case.input("actions")).as_slice(), &device());
-    evaluated(logits.clone(), &Categorical::new(logits), actions)
+    evaluated(vec![("logits", logits.clone())], &Categorical::new(logits), actions)
 }
 
 fn multi_categorical(case: &Case) -> Evaluated {
     let logits = logits(case, "logits");
     let sizes: Vec<usize> = integers(case.input("nvec")).into_iter().map(|size| size as usize).collect();
-    let actions = TensorData::new(integers(case.input("actions")), [logits.dims()[0], sizes.len()]);
-    let actions = Tensor::<2, Int>::from_data(actions, &device());
-    evaluated(logits.clone(), &MultiCategorical::new(logits, &sizes).unwrap(), actions)
+    let distribution = MultiCategorical::new(logits.clone(), &sizes).unwrap();
+    evaluated(vec![("logits", logits)], &distribution, rows_of_integers(case, "actions"))
 }
 
-fn evaluated<D: Distribution>(logits: Tensor<2>, distribution: &D, actions: D::Actions) -> Evaluated
+fn bernoulli(case: &Case) -> Evaluated {
+    let logits = logits(case, "logits");
+    evaluated(vec![("logits", logits.clone())], &Bernoulli::new(logits), rows_of_integers(case, "actions"))
+}
+
+fn diag_gaussian(case: &Case) -> Evaluated {
+    let (mean, log_std) = (logits(case, "mean"), logits(case, "log_std"));
+    let distribution = DiagGaussian::with_deviations(mean.clone(), log_std.clone()).unwrap();
+    evaluated(vec![("mean", mean), ("log_std", log_std)], &distribution, logits(case, "actions").detach())
+}
+
+fn evaluated<D: Distribution>(
+    leaves: Vec<(&'static str, Tensor<2>)>,
+    distribution: &D,
+    actions: D::Actions,
+) -> Evaluated
 where
     D::Actions: Clone,
 {
     Evaluated {
-        logits,
+        leaves,
         log_prob: distribution.log_prob(actions.clone()),
         entropy: distribution.entropy().unwrap(),
-        other: distribution.other_prob(actions).unwrap(),
+        other: distribution.other_prob(actions).ok(),
     }
 }
 
-/// Logits as rows, whatever their leading dimensions.
+fn rows_of_integers(case: &Case, key: &str) -> Tensor<2, Int> {
+    let shape: [usize; 2] = shape(case.input(key)).try_into().unwrap();
+    Tensor::from_data(TensorData::new(integers(case.input(key)), shape), &device())
+}
+
+/// A leaf of the graph as rows, whatever its leading dimensions.
 fn logits(case: &Case, key: &str) -> Tensor<2> {
     let choices = *shape(case.input(key)).last().unwrap();
     let values = numbers_f32(case.input(key));
@@ -128,7 +152,9 @@ fn control_case(case: &Case, evaluate: fn(&Case) -> Evaluated) {
     let output = loss(config(algorithm, symmetry), &policy);
     check(case, "log_prob", policy.log_prob.clone());
     check(case, "entropy", policy.entropy.clone());
-    check(case, "other", policy.other.clone());
+    if let Some(other) = policy.other.clone() {
+        check(case, "other", other);
+    }
     check(case, "policy_loss", output.policy.clone());
     match &output.reverse {
         Some(reverse) => case.check_f32("reverse_loss_bounded", &list(reverse.clone())),
@@ -157,18 +183,18 @@ fn control_case(case: &Case, evaluate: fn(&Case) -> Evaluated) {
     let total = output.loss + entropy_loss * setting(case, "ent_coef") + value_loss * setting(case, "vf_coef");
     check(case, "total_bounded", total.clone());
     let gradients = total.backward();
-    check(case, "grad_logits", policy.logits.grad(&gradients).unwrap());
+    policy.check_gradients(case, "grad", &gradients);
     check(case, "grad_values", values.grad(&gradients).unwrap());
 
     let ordinary =
         Algorithm::ALL.into_iter().find(|other| !other.is_symmetric() && other.uses_ratio() == algorithm.uses_ratio());
     let policy = evaluate(case);
     let output = loss(config(ordinary.unwrap(), symmetry), &policy);
-    check(case, "grad_policy_logits", gradient(&output.loss, &policy.logits));
+    policy.check_gradients(case, "grad_policy", &output.loss.backward());
     if !case.expected("grad_reverse_logits").is_null() {
         let policy = evaluate(case);
         let output = loss(config(algorithm, Symmetry { alpha: 0.0, beta: 1.0, ..symmetry }), &policy);
-        check(case, "grad_reverse_logits", gradient(&output.loss, &policy.logits));
+        policy.check_gradients(case, "grad_reverse", &output.loss.backward());
     }
     if algorithm.is_symmetric() {
         if algorithm == Algorithm::Sppo {
@@ -202,6 +228,29 @@ fn golden_losses_of_multi_categorical_actions() {
         control_case(case, multi_categorical);
         case.assert_all_compared(&UNBOUNDED);
     }
+}
+
+/// Kinds of actions without a probability of the other ones: the symmetric algorithms must refuse them.
+fn cases_without_other<D: Distribution>(file: &str, evaluate: fn(&Case) -> Evaluated) {
+    for case in golden::load(file).cases() {
+        if case.expected("error").is_null() {
+            control_case(case, evaluate);
+        } else {
+            let algorithm: Algorithm = serde_json::from_value(case.input("settings.algorithm").clone()).unwrap();
+            case.check("error", &[f64::from(u8::from(D::check_algorithm(algorithm).is_err()))]);
+        }
+        case.assert_all_compared(&UNBOUNDED);
+    }
+}
+
+#[test]
+fn golden_losses_of_gaussian_actions() {
+    cases_without_other::<DiagGaussian>("losses_gaussian.json", diag_gaussian);
+}
+
+#[test]
+fn golden_losses_of_bernoulli_actions() {
+    cases_without_other::<Bernoulli>("losses_bernoulli.json", bernoulli);
 }
 
 #[test]
@@ -249,7 +298,7 @@ fn token_case(case: &Case) {
     let output = loss(config(Algorithm::Sppo), &policy);
     check(case, "log_prob", policy.log_prob.clone());
     check(case, "entropy", policy.entropy.clone());
-    check(case, "other", policy.other.clone());
+    check(case, "other", policy.other.clone().unwrap());
     check(case, "ratio", output.ratio.clone());
     case.check("flag", &flag_list(output.flag.clone()));
     check(case, "policy_loss", output.policy.clone());
@@ -296,7 +345,7 @@ fn token_case(case: &Case) {
     }
     check(case, "total_bounded", total.clone());
     let gradients = total.backward();
-    check(case, "grad_logits", policy.logits.grad(&gradients).unwrap());
+    policy.check_gradients(case, "grad", &gradients);
     check(case, "grad_values", values.grad(&gradients).unwrap());
     if let Some((logits, _)) = target {
         check(case, "grad_target_logits", logits.grad(&gradients).unwrap());
@@ -304,7 +353,7 @@ fn token_case(case: &Case) {
 
     let policy = categorical(case);
     let output = loss(config(Algorithm::Ppo), &policy);
-    check(case, "grad_policy_logits", gradient(&output.loss, &policy.logits));
+    policy.check_gradients(case, "grad_policy", &output.loss.backward());
 }
 
 /// Cross entropy of the reference texts: the entropy loss's fallback with the sign turned.

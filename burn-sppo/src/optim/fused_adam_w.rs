@@ -2,6 +2,9 @@ use burn::config::Config;
 use burn::optim::{AdamWState, AdaptiveMomentumState, LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
 
+#[cfg(feature = "flex")]
+use crate::flex::fits;
+
 /// Configuration of [`FusedAdamW`], with PyTorch's defaults.
 #[derive(Config, Debug)]
 pub struct FusedAdamWConfig {
@@ -106,7 +109,7 @@ impl Optimizer for FusedAdamW {
 /// The new weights and moments.
 fn step<const D: usize>(factors: Factors, old: [Tensor<D>; 3], grad: Tensor<D>) -> [Tensor<D>; 3] {
     #[cfg(feature = "flex")]
-    if flex::fits(&grad) && old.iter().all(flex::fits) {
+    if fits(&grad) && old.iter().all(fits) {
         return flex::step(factors, old, grad);
     }
     let [tensor, moment_1, moment_2] = old;
@@ -120,31 +123,23 @@ fn step<const D: usize>(factors: Factors, old: [Tensor<D>; 3], grad: Tensor<D>) 
 
 #[cfg(feature = "flex")]
 mod flex {
-    use burn::backend::{Flex, flex::FlexTensor};
-    use burn::tensor::{DType, Tensor};
+    use burn::tensor::Tensor;
     use rayon::prelude::*;
 
     use super::Factors;
-
-    /// Elements that one thread works on at a time.
-    const BLOCK: usize = 1 << 15;
-
-    /// Whether a tensor is a plain one of f32 on flex.
-    pub fn fits<const D: usize>(tensor: &Tensor<D>) -> bool {
-        tensor.dtype() == DType::F32 && tensor.clone().try_into_primitive::<Flex>().is_ok()
-    }
+    use crate::flex::{BLOCK, primitive, tensor};
 
     pub fn step<const D: usize>(factors: Factors, old: [Tensor<D>; 3], grad: Tensor<D>) -> [Tensor<D>; 3] {
         let grad = primitive(grad);
-        let [mut tensor, mut moment_1, mut moment_2] = old.map(primitive);
-        let blocks = tensor
+        let [mut weights, mut moment_1, mut moment_2] = old.map(primitive);
+        let blocks = weights
             .storage_mut::<f32>()
             .par_chunks_mut(BLOCK)
             .zip(moment_1.storage_mut::<f32>().par_chunks_mut(BLOCK))
             .zip(moment_2.storage_mut::<f32>().par_chunks_mut(BLOCK))
             .zip(grad.storage::<f32>().par_chunks(BLOCK));
-        blocks.for_each(|(((tensor, moment_1), moment_2), grad)| {
-            for (((weight, moment_1), moment_2), &grad) in tensor.iter_mut().zip(moment_1).zip(moment_2).zip(grad) {
+        blocks.for_each(|(((weights, moment_1), moment_2), grad)| {
+            for (((weight, moment_1), moment_2), &grad) in weights.iter_mut().zip(moment_1).zip(moment_2).zip(grad) {
                 *moment_1 = *moment_1 * factors.keep_1 + grad * factors.take_1;
                 *moment_2 = *moment_2 * factors.keep_2 + grad * grad * factors.take_2;
                 let spread = (*moment_2 / factors.correction_2).sqrt() + factors.epsilon;
@@ -152,15 +147,7 @@ mod flex {
                 *weight = *weight * factors.decay - direction * factors.rate;
             }
         });
-        [tensor, moment_1, moment_2].map(Tensor::from_primitive::<Flex>)
-    }
-
-    /// In row-major order, covering its storage; changed in place where nobody else holds it.
-    fn primitive<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
-        match tensor.try_into_primitive::<Flex>() {
-            Ok(tensor) => tensor.to_contiguous(),
-            Err(error) => unreachable!("found to be on flex: {error:?}"),
-        }
+        [weights, moment_1, moment_2].map(tensor)
     }
 }
 

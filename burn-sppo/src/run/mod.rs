@@ -18,4 +18,4 @@ pub use file::{write_file, write_json};
 pub use health::{Exactness, HealthChecks, HealthConfig, HealthCounts, HealthError, NonFinite, Verdict};
 pub use lines::JsonLines;
 pub use metric::MetricLog;
-pub use random::{Purpose, Stream, Streams};
+pub use random::{Purpose, Stream, Streams, standard_normal};

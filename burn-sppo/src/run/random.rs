@@ -1,4 +1,4 @@
-use rand::SeedableRng;
+use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// A generator of one purpose, iteration and lane. Take numbers through [`rand::Rng`].
@@ -54,10 +54,16 @@ impl Streams {
     }
 }
 
+/// A draw from the normal distribution of mean 0 and deviation 1, after Box and Muller.
+pub fn standard_normal<R: Rng>(stream: &mut R) -> f64 {
+    // `1 - u` lies in (0, 1], so that the logarithm is finite.
+    let radius = (-2.0 * (1.0 - stream.random::<f64>()).ln()).sqrt();
+    radius * (std::f64::consts::TAU * stream.random::<f64>()).cos()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::RngExt;
 
     #[test]
     fn a_stream_is_found_again_and_differs_from_its_neighbours() {

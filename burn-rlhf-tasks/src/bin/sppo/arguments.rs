@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use burn_sppo::training::Family;
 use clap::{Args, Parser, Subcommand};
 
 /// Trains language models from rewards with symmetric PPO and its relatives.
@@ -49,10 +50,11 @@ pub struct DeviceArguments {
 
 #[derive(Args)]
 pub struct TrainArguments {
-    /// What to train on: builtin (default) or imdb
+    /// What to train on: builtin (default) or imdb, or an environment: CartPole-v1, HalfCheetah-v4, PongNoFrameskip-v4
     #[arg(default_value = "builtin")]
     pub task: String,
-    /// sppo, ppo, sa2c, a2c, bc or reward-model
+    /// sppo, ppo, sa2c or a2c; bc or reward-model on texts; dsppo, dppo, dsa2c or da2c where actions are numbers, and
+    /// matched-ppo, in environments
     #[arg(long, short, value_name = "NAME", default_value = "sppo")]
     pub algorithm: String,
     /// A TOML file whose values replace those of the preset
@@ -76,6 +78,19 @@ pub struct TrainArguments {
     /// Seed of everything that is random
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Whose settings, in an environment: best takes those of the zoo where there are any
+    #[arg(long, value_enum, default_value_t = FamilyArgument::Best)]
+    pub family: FamilyArgument,
+    /// Add the paper's noise to the rewards of an environment
+    #[arg(long)]
+    pub noise: bool,
+    /// Environment steps to take
+    #[arg(long, value_name = "N")]
+    pub steps: Option<u64>,
+    /// Python that has gymnasium, for environments that need it; by default $BURN_SPPO_PYTHON, an active virtual
+    /// environment, ./.venv or python3
+    #[arg(long, value_name = "PATH")]
+    pub python: Option<PathBuf>,
     /// Folder that runs and finished stages go to
     #[arg(long, value_name = "FOLDER", default_value = "outputs")]
     pub output: PathBuf,
@@ -96,6 +111,27 @@ pub struct TrainArguments {
     pub plain: bool,
 }
 
+/// Whose settings a training in an environment starts from.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum FamilyArgument {
+    /// The zoo's, else the reference's, else what goes with the algorithm
+    Best,
+    /// The published code's that accompanies the paper
+    Reference,
+    /// The tuned ones of rl-baselines3-zoo
+    Zoo,
+}
+
+impl From<FamilyArgument> for Family {
+    fn from(family: FamilyArgument) -> Self {
+        match family {
+            FamilyArgument::Best => Self::Best,
+            FamilyArgument::Reference => Self::Reference,
+            FamilyArgument::Zoo => Self::Zoo,
+        }
+    }
+}
+
 #[derive(Args)]
 pub struct EvalArguments {
     /// Folder of the run
@@ -106,6 +142,15 @@ pub struct EvalArguments {
     /// Most prompts to answer; all by default
     #[arg(long, value_name = "N")]
     pub rows: Option<usize>,
+    /// Episodes to play, of a run in an environment; by default as many as its configuration says
+    #[arg(long, value_name = "N")]
+    pub episodes: Option<usize>,
+    /// Draw actions as training did, or take the likeliest ones, in an environment; by default as its configuration says
+    #[arg(long, value_name = "BOOL")]
+    pub deterministic: Option<bool>,
+    /// Python that has gymnasium, for environments that need it
+    #[arg(long, value_name = "PATH")]
+    pub python: Option<PathBuf>,
     /// Evaluate the policy as training started, not as it ended
     #[arg(long)]
     pub start: bool,

@@ -2,7 +2,7 @@ use burn::train::Interrupter;
 use burn_rlhf_tasks::{config::RunConfig, policy::LanguageActorCritic, task::Split};
 use burn_sppo::run::Streams;
 
-use super::train::STAGES;
+use super::{control, train::STAGES};
 use crate::{
     arguments::{DeviceArguments, EvalArguments},
     console::Console,
@@ -15,6 +15,9 @@ use crate::{
 
 /// Measures the policy of a run, or the one it started from, on a split of its data.
 pub fn run(arguments: EvalArguments, device: &DeviceArguments) -> Result<(), Failure> {
+    if control::is_control_run(&arguments.run) {
+        return control::eval(arguments, device);
+    }
     let console = Console::new(false);
     let split: Split = arguments.split.parse().map_err(Failure::usage)?;
     let config = RunConfig::load(arguments.run.join("config.toml"))?;

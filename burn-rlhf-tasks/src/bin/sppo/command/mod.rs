@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub mod bench;
+pub mod control;
 pub mod curves;
 pub mod doctor;
 pub mod eval;

@@ -8,14 +8,14 @@ use burn::{
     train::{Interrupter, renderer::default_renderer},
 };
 use burn_rlhf_tasks::{
-    config::{AlgorithmName, Argument, Overrides, Reference, RunConfig},
+    config::{AlgorithmName, Argument, Overrides, Reference, RunConfig, changes, to_toml},
     model::{export::export_gpt2, gpt2::Gpt2Config, load::read_gpt2_config, tokenizer::Tokenizer},
     policy::LanguageActorCritic,
     training::{CheckpointConfig, ReportMetric, RlhfLearner, RlhfTraining},
 };
 use burn_sppo::run::{Purpose, RunDirectory, Streams};
 
-use super::curves::draw_run;
+use super::{control, curves::draw_run};
 
 use crate::{
     arguments::{DeviceArguments, TrainArguments},
@@ -32,6 +32,13 @@ pub const MODEL: &str = "model";
 pub const STAGES: &str = "stages";
 
 pub fn run(arguments: TrainArguments, device: &DeviceArguments) -> Result<(), Failure> {
+    let control = match &arguments.resume {
+        Some(run) => control::is_control_run(run),
+        None => control::is_environment(&arguments.task),
+    };
+    if control {
+        return control::train(arguments, device);
+    }
     let console = Console::new(arguments.quiet);
     let config = configuration(&arguments)?;
     if arguments.dry_run {
@@ -106,7 +113,7 @@ fn from_rewards(
         .with_checkpoints(CheckpointConfig { every: config.checkpoint.every, keep: config.checkpoint.keep })
         .with_interrupter(interrupter)
         .num_iterations(config.iterations)
-        .config_text(config.to_toml()?);
+        .config_text(to_toml(config)?);
     for &split in &config.evaluation.splits {
         training = training.evaluation(stages.evaluation(data, split, config.evaluation.rows, &tokenizer, &judges)?);
     }
@@ -197,8 +204,7 @@ fn resumed_configuration(arguments: &TrainArguments, run: &Path) -> Result<RunCo
     }
     let wanted = Overrides { file: Some(file), set: arguments.sets.clone(), ..Overrides::default() };
     let config = RunConfig::resolve(&wanted)?;
-    let forbidden: Vec<String> = saved
-        .changes(&config)?
+    let forbidden: Vec<String> = changes(&saved, &config)?
         .into_iter()
         .filter(|change| !MAY_CHANGE.iter().any(|key| change.key.starts_with(key)))
         .map(|change| change.to_string())
@@ -214,7 +220,7 @@ fn resumed_configuration(arguments: &TrainArguments, run: &Path) -> Result<RunCo
 
 /// Prints the resolved configuration, the batch arithmetic and an estimate of memory.
 fn print_plan(config: &RunConfig, console: &Console) -> Result<(), Failure> {
-    console.result(&config.to_toml()?);
+    console.result(&to_toml(config)?);
     console.result(&config.batch_arithmetic());
     let model = config.model.gpt2(config.model.vocab_size);
     let block = 12 * model.n_embd * model.n_embd;
@@ -238,7 +244,7 @@ fn print_plan(config: &RunConfig, console: &Console) -> Result<(), Failure> {
 }
 
 /// Stops training between two steps at the first Ctrl-C; at the second the program ends at once.
-fn interrupter() -> Result<Interrupter, Failure> {
+pub fn interrupter() -> Result<Interrupter, Failure> {
     let interrupter = Interrupter::new();
     let stop = interrupter.clone();
     ctrlc::set_handler(move || {

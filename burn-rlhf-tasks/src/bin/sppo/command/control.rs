@@ -1,0 +1,197 @@
+use std::path::{Path, PathBuf};
+
+use burn_rlhf_tasks::config::{Argument, Overrides, changes, load_control, resolve_control, to_toml};
+use burn_sppo::{
+    environment::{ActionSpace, EnvironmentError, MakeOptions, make},
+    run::{RunDirectory, Streams},
+    training::{ControlConfig, ControlError, PresetError, TrainedPolicy, Variation, evaluate, presets},
+};
+
+use super::{curves::draw_run, train::interrupter};
+use crate::{
+    arguments::{DeviceArguments, EvalArguments, TrainArguments},
+    console::Console,
+    device,
+    failure::Failure,
+};
+
+/// Whether a task is an environment: their names end in a version, as gymnasium's do.
+pub fn is_environment(task: &str) -> bool {
+    task.rsplit_once("-v").is_some_and(|(name, version)| {
+        !name.is_empty() && !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+/// Whether a run was one in an environment.
+pub fn is_control_run(run: &Path) -> bool {
+    load_control(run.join("config.toml")).is_ok()
+}
+
+/// Trains a policy in an environment.
+pub fn train(arguments: TrainArguments, device: &DeviceArguments) -> Result<(), Failure> {
+    let console = Console::new(arguments.quiet);
+    let config = configuration(&arguments)?;
+    if arguments.dry_run {
+        console.result(&to_toml(&config)?);
+        console.result(&config.batch_arithmetic());
+        return Ok(());
+    }
+    let (backend, device) = device::select(device)?;
+    console.line(&format!("{} in {} with {backend}", config.algorithm.name, config.environment.id));
+    console.line(&config.batch_arithmetic());
+    let interrupter = interrupter()?;
+    let (training, learner) = config.init(arguments.python.as_deref(), &device)?;
+    let directory = run_directory(&arguments, &config);
+    let mut training = training
+        .directory(&directory)
+        .with_checkpoints(config.checkpoint)
+        .with_interrupter(interrupter)
+        .config_text(to_toml(&config)?)
+        .observer(console);
+    if arguments.resume.is_some() {
+        training = training.resume();
+    }
+    let result = training.launch(learner)?;
+    if result.interrupted {
+        return Err(Failure::Interrupted(format!(
+            "a checkpoint has been written after {} steps; go on with `sppo train --resume {}`",
+            result.steps,
+            directory.display()
+        )));
+    }
+    let run = RunDirectory::open(&directory)?;
+    draw_run(&run)?;
+    if let Some(evaluation) = result.evaluations.last() {
+        console.result(&format!(
+            "return {:.1} ± {:.1} over {} episodes",
+            evaluation.mean_return,
+            evaluation.std_return,
+            evaluation.scores.returns.len()
+        ));
+    }
+    console.result(&format!("the run is in {}; its curves are in {}", directory.display(), run.curves().display()));
+    Ok(())
+}
+
+/// Plays episodes with the newest policy of a run.
+pub fn eval(arguments: EvalArguments, device: &DeviceArguments) -> Result<(), Failure> {
+    let console = Console::new(false);
+    let mut config = load_control(arguments.run.join("config.toml"))?;
+    config.evaluation.episodes = arguments.episodes.unwrap_or(config.evaluation.episodes);
+    config.evaluation.deterministic = arguments.deterministic.unwrap_or(config.evaluation.deterministic);
+    let (backend, device) = device::select(device)?;
+    let mut environment = config.evaluation_environment(arguments.python.as_deref()).map_err(ControlError::from)?;
+    let trained = TrainedPolicy::load(&arguments.run, config.policy(environment.as_ref(), &device)?)?;
+    if let (Some(normalizer), Some(saved)) = (environment.normalizer_mut(), &trained.normalizer) {
+        normalizer.copy_statistics(saved).map_err(ControlError::from)?;
+    }
+    let steps = trained.steps * config.environment.num_envs as u64;
+    console.line(&format!("{} after {steps} steps, with {backend}", config.environment.id));
+    let settings = config.evaluation.build();
+    let streams = Streams::new(config.seed);
+    let scores = evaluate(&trained.policy, environment.as_mut(), &settings, streams, 0, &device)?;
+    console.result(&format!(
+        "return {:.2} ± {:.2} over {} episodes of {:.0} steps",
+        scores.mean(),
+        scores.std(),
+        scores.returns.len(),
+        scores.mean_length()
+    ));
+    Ok(())
+}
+
+fn run_directory(arguments: &TrainArguments, config: &ControlConfig) -> PathBuf {
+    if let Some(run) = arguments.resume.as_ref().or(arguments.run.as_ref()) {
+        return run.clone();
+    }
+    let now = chrono::Local::now().format("%Y-%m-%d_%H-%M-%S").to_string();
+    arguments.output.join(&config.environment.id).join(now)
+}
+
+fn configuration(arguments: &TrainArguments) -> Result<ControlConfig, Failure> {
+    let Some(run) = &arguments.resume else { return fresh_configuration(arguments) };
+    let file = run.join("config.toml");
+    let saved = load_control(&file)?;
+    if arguments.sets.is_empty() {
+        return Ok(saved);
+    }
+    let wanted = Overrides { file: Some(file), set: arguments.sets.clone(), ..Overrides::default() };
+    let config = resolve_control(Vec::new(), &wanted)?;
+    let forbidden: Vec<String> = changes(&saved, &config)?
+        .into_iter()
+        .filter(|change| !MAY_CHANGE.iter().any(|key| change.key.starts_with(key)))
+        .map(|change| change.to_string())
+        .collect();
+    match forbidden.is_empty() {
+        true => Ok(config),
+        false => Err(Failure::usage(format!(
+            "a run cannot go on with another configuration ({}): start a new one without --resume",
+            forbidden.join("; ")
+        ))),
+    }
+}
+
+fn fresh_configuration(arguments: &TrainArguments) -> Result<ControlConfig, Failure> {
+    let environment = &arguments.task;
+    let options = MakeOptions { python: arguments.python.clone(), ..MakeOptions::new(1) };
+    let space = make(environment, &options).map_err(ControlError::from)?.spec().action_space.clone();
+    let continuous = matches!(space, ActionSpace::Continuous { .. });
+    let variations: Vec<Variation> = arguments.noise.then_some(Variation::Noise).into_iter().collect();
+    let presets = presets(arguments.family.into(), &arguments.algorithm, environment, continuous, &variations)?;
+    Ok(resolve_control(presets, &overrides(arguments))?)
+}
+
+/// What may change when a run goes on: how long it takes and what is measured, not what it computes.
+const MAY_CHANGE: [&str; 4] = ["total_steps", "evaluation.", "checkpoint.", "environment.workers"];
+
+fn overrides(arguments: &TrainArguments) -> Overrides {
+    let mut list = vec![Argument::new("", "environment.id", arguments.task.clone())];
+    list.extend(arguments.seed.map(|seed| Argument::new("--seed", "seed", seed.to_string())));
+    list.extend(arguments.steps.map(|steps| Argument::new("--steps", "total_steps", steps.to_string())));
+    Overrides { file: arguments.config.clone(), arguments: list, set: arguments.sets.clone() }
+}
+
+impl From<PresetError> for Failure {
+    fn from(error: PresetError) -> Self {
+        Self::usage(error)
+    }
+}
+
+impl From<ControlError> for Failure {
+    fn from(error: ControlError) -> Self {
+        match error {
+            ControlError::Health(error) => Self::Unhealthy(error.to_string()),
+            ControlError::Environment(
+                error @ (EnvironmentError::UnknownId { .. }
+                | EnvironmentError::Setting { .. }
+                | EnvironmentError::ZeroSize { .. }
+                | EnvironmentError::NotContinuous { .. }
+                | EnvironmentError::Noise(_)),
+            ) => Self::usage(error),
+            ControlError::NoSteps
+            | ControlError::Zero { .. }
+            | ControlError::Minibatch { .. }
+            | ControlError::SingleSample
+            | ControlError::Policy(_)
+            | ControlError::Distribution(_)
+            | ControlError::NoCheckpoint { .. }
+            | ControlError::OtherEnvironment { .. } => Self::usage(error),
+            error => Self::failed(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn environments_are_told_from_tasks_by_their_version() {
+        for name in ["CartPole-v1", "PongNoFrameskip-v4", "HalfCheetah-v4"] {
+            assert!(is_environment(name), "{name}");
+        }
+        for name in ["builtin", "imdb", "-v1", "text-vision", "CartPole-v"] {
+            assert!(!is_environment(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+use crate::environment::{
+    EnvironmentError, EnvironmentSpec, ObservationKind, Observations, StateReader, StateWriter, Step,
+};
+
+/// Observations of a wrapper's own, in the kind of what it wraps.
+#[derive(Clone, Debug)]
+pub(super) enum Storage {
+    U8(Vec<u8>),
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+}
+
+impl Storage {
+    /// Zeros for every environment.
+    pub fn new(spec: &EnvironmentSpec) -> Self {
+        let len = spec.num_envs * spec.features();
+        match spec.observation_kind {
+            ObservationKind::U8 => Self::U8(vec![0; len]),
+            ObservationKind::F32 => Self::F32(vec![0.0; len]),
+            ObservationKind::F64 => Self::F64(vec![0.0; len]),
+        }
+    }
+
+    pub fn view(&self) -> Observations<'_> {
+        match self {
+            Self::U8(numbers) => Observations::U8(numbers),
+            Self::F32(numbers) => Observations::F32(numbers),
+            Self::F64(numbers) => Observations::F64(numbers),
+        }
+    }
+
+    /// Takes over the observations of all environments, or of one.
+    ///
+    /// # Errors
+    /// If they are not what `spec` says.
+    pub fn copy(
+        &mut self,
+        spec: &EnvironmentSpec,
+        from: Observations<'_>,
+        env: Option<usize>,
+    ) -> Result<(), EnvironmentError> {
+        check(spec, from)?;
+        let features = spec.features();
+        let range = env.map_or(0..from.len(), |env| env * features..(env + 1) * features);
+        match (self, from) {
+            (Self::U8(to), Observations::U8(from)) => to[range.clone()].copy_from_slice(&from[range]),
+            (Self::F32(to), Observations::F32(from)) => to[range.clone()].copy_from_slice(&from[range]),
+            (Self::F64(to), Observations::F64(from)) => to[range.clone()].copy_from_slice(&from[range]),
+            _ => unreachable!("made in the kind of the specification, which was checked"),
+        }
+        Ok(())
+    }
+
+    pub fn save(&self, state: &mut StateWriter) {
+        match self {
+            Self::U8(numbers) => state.bytes(numbers),
+            Self::F32(numbers) => state.f32s(numbers),
+            Self::F64(numbers) => state.f64s(numbers),
+        };
+    }
+
+    pub fn restore(&mut self, state: &mut StateReader<'_>) -> Result<(), EnvironmentError> {
+        match self {
+            Self::U8(numbers) => {
+                let saved = state.bytes()?;
+                if saved.len() != numbers.len() {
+                    return Err(state.error(format!(
+                        "it holds {} bytes of pictures, not {}",
+                        saved.len(),
+                        numbers.len()
+                    )));
+                }
+                numbers.copy_from_slice(saved);
+                Ok(())
+            }
+            Self::F32(numbers) => state.f32s(numbers),
+            Self::F64(numbers) => state.f64s(numbers),
+        }
+    }
+}
+
+/// Checks that observations are as many and of the kind that their environment declares.
+pub(super) fn check(spec: &EnvironmentSpec, observations: Observations<'_>) -> Result<(), EnvironmentError> {
+    let (expected, found) = (spec.num_envs * spec.features(), observations.len());
+    if expected != found {
+        return Err(EnvironmentError::Count { id: spec.id.clone(), what: "observation", expected, found });
+    }
+    let (expected, found) = (spec.observation_kind, observations.kind());
+    if expected != found {
+        return Err(EnvironmentError::Kind { id: spec.id.clone(), expected, found });
+    }
+    Ok(())
+}
+
+/// [`check`] of all that a step gives.
+pub(super) fn check_step(spec: &EnvironmentSpec, step: &Step<'_>) -> Result<(), EnvironmentError> {
+    check(spec, step.observations)?;
+    check(spec, step.final_observations)?;
+    let counts = [("rewards", step.rewards.len()), ("ends", step.ends.len()), ("episodes", step.episodes.len())];
+    match counts.into_iter().find(|(_, found)| *found != spec.num_envs) {
+        None => Ok(()),
+        Some((what, found)) => {
+            Err(EnvironmentError::Count { id: spec.id.clone(), what, expected: spec.num_envs, found })
+        }
+    }
+}

@@ -1,0 +1,120 @@
+use std::path::Path;
+
+use burn::tensor::Device;
+
+use super::{ControlConfig, ControlError, ControlLearner, ControlTraining, NoiseName};
+use crate::{
+    advantage::RewardNoise,
+    environment::{
+        EnvironmentError, MakeOptions, VectorEnvironment, make,
+        wrapper::{ClipReward, Discretize, FrameStack, NoisyReward, Normalizer, NormalizerConfig, VecNormalize},
+    },
+    policy::ControlPolicy,
+    run::{HealthConfig, Purpose, Streams},
+};
+
+impl ControlConfig {
+    /// The environments of training with everything around them. `python` runs those that are not native.
+    ///
+    /// # Errors
+    /// If an environment cannot be made or wrapped.
+    pub fn training_environment(&self, python: Option<&Path>) -> Result<Box<dyn VectorEnvironment>, EnvironmentError> {
+        let environment = self.wrapped(self.environment.num_envs, python, true)?;
+        let noise = match (self.environment.noise, self.environment.noise_value) {
+            (NoiseName::None, _) => return Ok(environment),
+            (NoiseName::Normal, value) => RewardNoise::Normal(value),
+            (NoiseName::Uniform, value) => RewardNoise::Uniform(value),
+            (NoiseName::RewardFlip, value) => RewardNoise::RewardFlip(value),
+            (NoiseName::SignFlip, value) => RewardNoise::SignFlip(value),
+        };
+        Ok(Box::new(NoisyReward::new(environment, noise, Streams::new(self.seed))?))
+    }
+
+    /// The environments of evaluation: without noise, with rewards as they are, and with a normaliser, if there is one,
+    /// that takes its statistics from training.
+    ///
+    /// # Errors
+    /// If an environment cannot be made or wrapped.
+    pub fn evaluation_environment(
+        &self,
+        python: Option<&Path>,
+    ) -> Result<Box<dyn VectorEnvironment>, EnvironmentError> {
+        self.wrapped(self.evaluation.num_envs, python, false)
+    }
+
+    fn wrapped(
+        &self,
+        num_envs: usize,
+        python: Option<&Path>,
+        training: bool,
+    ) -> Result<Box<dyn VectorEnvironment>, EnvironmentError> {
+        let section = &self.environment;
+        let options = MakeOptions {
+            workers: section.workers,
+            python: python.map(Path::to_path_buf),
+            max_episode_steps: section.max_steps,
+            ..MakeOptions::new(num_envs)
+        };
+        let mut environment = make(&section.id, &options)?;
+        if section.reward_clip {
+            environment = Box::new(ClipReward::new(environment));
+        }
+        if section.normalize {
+            let config = NormalizerConfig::new().with_gamma(self.update.gamma);
+            let normalizer = Normalizer::new(config, environment.spec().features())?;
+            let normalizer = if training { normalizer } else { normalizer.for_evaluation() };
+            environment = Box::new(VecNormalize::with_normalizer(environment, normalizer)?);
+        }
+        if section.frame_stack > 1 {
+            environment = Box::new(FrameStack::new(environment, section.frame_stack)?);
+        }
+        if section.bins > 0 {
+            environment = Box::new(Discretize::new(environment, section.bins)?);
+        }
+        Ok(environment)
+    }
+
+    /// A new policy for `environment`, on `device`.
+    ///
+    /// # Errors
+    /// If the policy does not fit the environment, or the algorithm its actions.
+    pub fn policy(&self, environment: &dyn VectorEnvironment, device: &Device) -> Result<ControlPolicy, ControlError> {
+        let spec = environment.spec();
+        let mut stream = Streams::new(self.seed).stream(Purpose::Initialization, 0, 0);
+        let policy = self.policy.build().init(&spec.observation_shape, &spec.action_space, &mut stream, device)?;
+        policy.check_algorithm(self.algorithm.name)?;
+        Ok(policy)
+    }
+
+    /// Everything that a training needs: environments, and what learns in them.
+    ///
+    /// # Errors
+    /// If environments, policy and algorithm cannot be made or do not fit together.
+    pub fn init(
+        &self,
+        python: Option<&Path>,
+        device: &Device,
+    ) -> Result<(ControlTraining<'static>, ControlLearner<ControlPolicy>), ControlError> {
+        let environment = self.training_environment(python)?;
+        let policy = self.policy(environment.as_ref(), &device.clone().autodiff())?;
+        let update = &self.update;
+        let learner = ControlLearner {
+            policy,
+            optimizer: self.optimizer.build(),
+            rollout_steps: update.rollout_steps,
+            resample_every: self.policy.sde_sample_freq,
+            gae: self.gae(),
+            update: self.update(),
+            learning_rate: update.schedule.of(update.learning_rate),
+            clip_range: update.clip_schedule.of(update.clip_range),
+            clip_range_vf: update.clip_range_vf.map(|range| update.clip_schedule.of(range)),
+            health: HealthConfig::default(),
+            seed: self.seed,
+        };
+        let mut training = ControlTraining::new(environment).total_steps(self.total_steps);
+        if self.evaluation.every > 0 {
+            training = training.evaluation(self.evaluation_environment(python)?, self.evaluation.build());
+        }
+        Ok((training, learner))
+    }
+}

@@ -1,0 +1,29 @@
+//! Training of policies in environments.
+
+mod build;
+mod builder;
+mod config;
+mod error;
+mod evaluation;
+mod files;
+mod learner;
+mod observer;
+mod presets;
+mod progress;
+mod report;
+mod session;
+#[cfg(all(test, feature = "flex"))]
+mod tests;
+
+pub use builder::{ControlResult, ControlTraining};
+pub use config::{
+    AlgorithmSection, ControlConfig, EnvironmentSection, EvaluationSection, NoiseName, OptimizerName, OptimizerSection,
+    PolicySection, ScheduleName, UpdateSection,
+};
+pub use error::ControlError;
+pub use evaluation::{ControlEvaluation, EpisodeScores, EvaluationConfig, evaluate};
+pub use files::{CheckpointConfig, TrainedPolicy};
+pub use learner::ControlLearner;
+pub use observer::ControlObserver;
+pub use presets::{Family, Preset, PresetError, Variation, algorithm_names, presets};
+pub use report::{ControlReport, RecentEpisodes};

@@ -1,0 +1,320 @@
+use std::{collections::VecDeque, time::Instant};
+
+use burn::{tensor::Device, train::Interrupter};
+
+use super::{
+    CheckpointConfig, ControlError, ControlEvaluation, ControlLearner, ControlObserver, ControlReport, ControlResult,
+    ControlTraining, EvaluationConfig, evaluate,
+    files::{RunFiles, TrainingState, resume},
+    progress::Progress,
+    report::RecentEpisodes,
+};
+use crate::{
+    advantage::Normalization,
+    environment::{Episode, VectorEnvironment},
+    learner::{UpdateContext, progress_remaining},
+    policy::ActorCritic,
+    rollout::{Collected, Collector},
+    run::{Exactness, HealthChecks, RunDirectory, RunLock, Streams},
+};
+
+/// Episodes over which training's own returns are averaged, as in Stable-Baselines3.
+const RECENT: usize = 100;
+
+/// A training between its start and its end.
+pub(super) struct Session<'a, M> {
+    learner: ControlLearner<M>,
+    collector: Collector,
+    evaluation: Option<(Box<dyn VectorEnvironment>, EvaluationConfig)>,
+    observers: Vec<Box<dyn ControlObserver + 'a>>,
+    interrupter: Interrupter,
+    health: HealthChecks,
+    checkpoints: Option<CheckpointConfig>,
+    files: Option<RunFiles>,
+    _lock: Option<RunLock>,
+    device: Device,
+    environments: u64,
+    total_steps: u64,
+    iteration: u64,
+    evaluated: u64,
+    /// When this process began, and seconds of training before it.
+    start: Instant,
+    seconds: f64,
+    recent: VecDeque<Episode>,
+    progress: Progress,
+    evaluations: Vec<ControlEvaluation>,
+}
+
+impl<'a, M: ActorCritic> Session<'a, M> {
+    pub fn open(training: ControlTraining<'a>, mut learner: ControlLearner<M>) -> Result<Self, ControlError> {
+        check(&training, &learner)?;
+        let spec = training.environment.spec().clone();
+        let device = learner.policy.devices().into_iter().next().ok_or(ControlError::NoParameters)?.without_autodiff();
+        let seed = learner.seed;
+        let mut collector = Collector::new(training.environment, learner.resample_every, seed)?;
+        let mut health = learner.health.init(Exactness::Single);
+        let mut state = None;
+        let (mut files, mut lock, mut damaged) = (None, None, Vec::new());
+        if let Some(path) = training.directory {
+            let directory = match training.resume {
+                true => RunDirectory::open(path)?,
+                false => RunDirectory::create(path, &training.config)?,
+            };
+            lock = Some(directory.lock()?);
+            if training.resume {
+                let config = training.checkpoints.unwrap_or_default();
+                match resume(&directory, config, learner.policy, learner.optimizer)? {
+                    Ok(resumed) => {
+                        if resumed.state.environment != spec.id {
+                            return Err(ControlError::OtherEnvironment {
+                                saved: resumed.state.environment,
+                                environment: spec.id,
+                            });
+                        }
+                        (learner.policy, learner.optimizer) = (resumed.policy, resumed.optimizer);
+                        let normalizer = collector.environment_mut().normalizer_mut();
+                        if let (Some(normalizer), Some(saved)) = (normalizer, resumed.normalizer) {
+                            *normalizer = saved;
+                        }
+                        collector.restore(resumed.state.collector_steps, resumed.environment.as_deref(), seed)?;
+                        health.restore(resumed.state.health);
+                        damaged = resumed.damaged;
+                        state = Some(resumed.state);
+                    }
+                    Err((policy, optimizer)) => (learner.policy, learner.optimizer) = (policy, optimizer),
+                }
+            }
+            let opened =
+                RunFiles::open(directory, training.checkpoints, state.as_ref().map_or(0, |state| state.iteration))?;
+            health = health.with_dumps(opened.dumps());
+            files = Some(opened);
+        }
+        collector.check(&learner.policy.valid(), learner.update.policy_loss.algorithm, &device)?;
+        let (iteration, evaluated, seconds, recent, progress) = state.map_or_else(Default::default, |state| {
+            let recent = state.recent.into_iter().map(Episode::from).collect();
+            (state.iteration, state.evaluations, state.seconds, recent, state.progress)
+        });
+        let mut session = Self {
+            learner,
+            collector,
+            evaluation: training.evaluation,
+            observers: training.observers,
+            interrupter: training.interrupter,
+            health,
+            checkpoints: training.checkpoints,
+            files,
+            _lock: lock,
+            device,
+            environments: spec.num_envs as u64,
+            total_steps: training.total_steps,
+            iteration,
+            evaluated,
+            start: Instant::now(),
+            seconds,
+            recent,
+            progress,
+            evaluations: Vec::new(),
+        };
+        let steps = session.steps();
+        for observer in &mut session.observers {
+            observer.on_start(steps, session.total_steps, &damaged);
+        }
+        if let Some(files) = &session.files {
+            files.progress(&session.progress)?;
+        }
+        Ok(session)
+    }
+
+    /// Environment steps so far.
+    fn steps(&self) -> u64 {
+        self.collector.steps() * self.environments
+    }
+
+    pub fn run(mut self) -> Result<ControlResult<M>, ControlError> {
+        let mut last = None;
+        let mut saved = self.steps();
+        let mut interrupted = false;
+        while self.steps() < self.total_steps {
+            if self.interrupter.should_stop() {
+                interrupted = true;
+                break;
+            }
+            let report;
+            (self, report) = self.iterate()?;
+            if let Some(files) = &mut self.files {
+                files.report(&report)?;
+            }
+            for observer in &mut self.observers {
+                observer.on_iteration(&report);
+            }
+            last = Some(report);
+            if self.checkpoints.is_some_and(|config| self.steps() - saved >= config.every.max(1)) {
+                self.checkpoint()?;
+                saved = self.steps();
+            }
+        }
+        if saved != self.steps() {
+            self.checkpoint()?;
+        }
+        Ok(ControlResult {
+            steps: self.steps(),
+            model: self.learner.policy,
+            interrupted,
+            last,
+            evaluations: self.evaluations,
+            environment: self.collector.into_environment(),
+        })
+    }
+
+    /// One rollout and its update. The policy travels by value: a second holder of its weights would have every one of
+    /// them copied by the first step of the optimiser.
+    fn iterate(mut self) -> Result<(Self, ControlReport), ControlError> {
+        let streams = Streams::new(self.learner.seed);
+        let before = self.steps();
+        let start = Instant::now();
+        let policy = self.learner.policy.valid();
+        let Collected { rollout, episodes, mean_reward } = self.collector.collect(
+            &policy,
+            self.learner.rollout_steps,
+            &self.learner.gae,
+            streams,
+            self.learner.update.policy_loss.needs_distribution(),
+            &self.device,
+        )?;
+        self.recent.extend(episodes);
+        self.recent.drain(..self.recent.len().saturating_sub(RECENT));
+        let collect_seconds = start.elapsed().as_secs_f64();
+        self.iteration += 1;
+        self.evaluate_after(before, &policy)?;
+        drop(policy);
+
+        let start = Instant::now();
+        let steps = self.steps();
+        let remaining = progress_remaining(steps, self.total_steps);
+        let learning_rate = self.learner.learning_rate.value(remaining);
+        let config = self.learner.update_at(remaining);
+        let context = UpdateContext { streams, iteration: self.iteration, learning_rate };
+        let update;
+        (self.learner.policy, update) = config.init()?.run(
+            self.learner.policy,
+            &mut self.learner.optimizer,
+            &rollout,
+            context,
+            &mut self.health,
+        )?;
+        self.progress.update(&update);
+        let report = ControlReport {
+            iteration: self.iteration,
+            steps,
+            total_steps: self.total_steps,
+            rollout_steps: steps - before,
+            learning_rate,
+            clip_range: config.policy_loss.clip_range,
+            episodes: self.recent_episodes(),
+            mean_reward,
+            update,
+            collect_seconds,
+            update_seconds: start.elapsed().as_secs_f64(),
+        };
+        Ok((self, report))
+    }
+
+    fn recent_episodes(&self) -> Option<RecentEpisodes> {
+        let count = self.recent.len();
+        let mean = |sum: f64| sum / count as f64;
+        (count > 0).then(|| RecentEpisodes {
+            mean_return: mean(self.recent.iter().map(|episode| episode.episode_return).sum()),
+            mean_length: mean(self.recent.iter().map(|episode| episode.length as f64).sum()),
+            count,
+        })
+    }
+
+    /// Evaluates the policy that made the rollout, if a multiple of the interval lies within it: as in the reference,
+    /// whose evaluation interrupts the rollout.
+    fn evaluate_after(&mut self, before: u64, policy: &M) -> Result<(), ControlError> {
+        let after = self.steps();
+        let Some((environment, config)) = &mut self.evaluation else { return Ok(()) };
+        let due = match config.every {
+            0 => return Ok(()),
+            every => after / every * every,
+        };
+        if due <= before {
+            return Ok(());
+        }
+        if let (Some(target), Some(source)) = (environment.normalizer_mut(), self.collector.environment().normalizer())
+        {
+            target.copy_statistics(source)?;
+        }
+        self.evaluated += 1;
+        let streams = Streams::new(self.learner.seed);
+        let scores = evaluate(policy, environment.as_mut(), config, streams, self.evaluated, &self.device)?;
+        let evaluation = ControlEvaluation::new(due, scores);
+        self.progress.evaluation(&evaluation, ((self.seconds + self.start.elapsed().as_secs_f64()) / 60.0) as u64);
+        if let Some(files) = &mut self.files {
+            files.evaluation(self.iteration, &evaluation, &self.progress)?;
+        }
+        for observer in &mut self.observers {
+            observer.on_evaluation(&evaluation);
+        }
+        self.evaluations.push(evaluation);
+        Ok(())
+    }
+
+    fn checkpoint(&self) -> Result<(), ControlError> {
+        let Some(files) = &self.files else { return Ok(()) };
+        let environment = self.collector.environment();
+        let state = TrainingState {
+            environment: environment.spec().id.clone(),
+            iteration: self.iteration,
+            collector_steps: self.collector.steps(),
+            evaluations: self.evaluated,
+            seed: self.learner.seed,
+            health: self.health.counts(),
+            seconds: self.seconds + self.start.elapsed().as_secs_f64(),
+            recent: self.recent.iter().map(Into::into).collect(),
+            progress: self.progress.clone(),
+        };
+        files.checkpoint(
+            &self.learner.policy,
+            &self.learner.optimizer,
+            &state,
+            environment.save().as_deref(),
+            environment.normalizer(),
+        )
+    }
+}
+
+fn check<M>(training: &ControlTraining, learner: &ControlLearner<M>) -> Result<(), ControlError> {
+    if training.total_steps == 0 {
+        return Err(ControlError::NoSteps);
+    }
+    if learner.rollout_steps == 0 {
+        return Err(ControlError::Zero { name: "rollout_steps" });
+    }
+    if training.directory.is_none() && (training.checkpoints.is_some() || training.resume) {
+        return Err(ControlError::NoDirectory);
+    }
+    learner.gae.validate()?;
+    learner.update_at(1.0).init()?;
+    let samples = learner.rollout_steps * training.environment.spec().num_envs;
+    if samples < learner.update.minibatch {
+        return Err(ControlError::Minibatch { samples, minibatch: learner.update.minibatch });
+    }
+    if samples == 1 && learner.update.normalization != Normalization::None {
+        return Err(ControlError::SingleSample);
+    }
+    if let Some((evaluation, config)) = &training.evaluation {
+        if config.every > 0 && config.episodes == 0 {
+            return Err(ControlError::Zero { name: "evaluation episodes" });
+        }
+        let has = |environment: &dyn VectorEnvironment| match environment.normalizer() {
+            Some(_) => "has a",
+            None => "has no",
+        };
+        let (evaluation, training) = (has(evaluation.as_ref()), has(training.environment.as_ref()));
+        if evaluation != training {
+            return Err(ControlError::Normalizer { evaluation, training });
+        }
+    }
+    Ok(())
+}
