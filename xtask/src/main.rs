@@ -17,7 +17,7 @@ struct Cli {
 }
 
 const ABOUT: &str = "\
-Symmetric PPO on language models.
+Symmetric PPO on language models and in environments.
 
 The first commands build `sppo` in release mode and hand it everything that follows; `cargo xtask train --help` shows \
 its options. Two more options, understood here, choose the build:
@@ -31,6 +31,7 @@ Examples:
   cargo xtask train --dry-run                  what that would do, and how much memory it would take
   cargo xtask train imdb --backend cuda        movie reviews and GPT-2, on an NVIDIA GPU
   cargo xtask train --algorithm ppo --set update.epochs=2
+  cargo xtask train CartPole-v1 --algorithm a2c
   cargo xtask train --resume outputs/RUN       go on with a run that was interrupted
   cargo xtask sample outputs/RUN               let the trained policy write
   cargo xtask test -E 'test(golden)'           some of the tests";

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use burn_sppo::training::Family;
 use clap::{Args, Parser, Subcommand};
 
-/// Trains language models from rewards with symmetric PPO and its relatives.
+/// Trains language models from rewards, and policies in environments, with symmetric PPO and its relatives.
 ///
 /// `sppo train` runs the built-in job: it writes its own film reviews, trains a small language model and two judges on
 /// them, and then teaches the model to write favourable reviews. No download, a few minutes on two cores.

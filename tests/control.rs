@@ -1,0 +1,105 @@
+//! Training in environments through the program: wrong usage, and a run that is killed and gone on with.
+
+use std::{
+    path::Path,
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+fn sppo(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_sppo")).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Arguments of a run that takes seconds.
+fn small_run(run: &str) -> Vec<&str> {
+    let mut arguments = vec!["train", "CartPole-v1", "--algorithm", "sppo", "--run", run, "--steps", "4096", "--plain"];
+    for set in ["evaluation.every=1024", "evaluation.episodes=3", "checkpoint.every=512", "update.epochs=2"] {
+        arguments.extend(["--set", set]);
+    }
+    arguments
+}
+
+#[test]
+fn wrong_usage_ends_with_two_and_says_what_to_do() {
+    for (arguments, expected) in [
+        (&["train", "CartPol-v1"][..], "did you mean CartPole-v1"),
+        (&["train", "CartPole-v1", "--algorithm", "pppo"], "there are a2c"),
+        (&["train", "CartPole-v1", "--algorithm", "dppo"], "choose another algorithm"),
+        (&["train", "CartPole-v1", "--family", "reference"], "know no CartPole-v1"),
+        (&["train", "CartPole-v1", "--set", "update.epoch=3"], "did you mean `update.epochs`"),
+        (&["train", "CartPole-v1", "--set", "update.rollout_steps=0"], "at least 1"),
+        (&["train", "CartPole-v1", "--set", "environment.bins=11"], "can be discretised"),
+        (&["train", "CartPole-v1", "--algorithm", "a2c", "--set", "update.epochs=3"], "update.epochs=1"),
+        (&["train", "Pendulum-v1", "--algorithm", "sppo", "--set", "environment.bins=0"], "discretise"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("outputs");
+        let result = sppo(&[arguments, &["--output", output.to_str().unwrap()]].concat());
+        let said = text(&result.stderr);
+        assert_eq!(result.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.contains(expected), "{arguments:?}: {said}");
+        assert!(!output.exists(), "{arguments:?} has started something");
+    }
+}
+
+#[test]
+fn a_plan_is_printed_and_nothing_is_started() {
+    let result = sppo(&["train", "Pendulum-v1", "--algorithm", "dsppo", "--dry-run"]);
+    let said = text(&result.stdout);
+    assert!(result.status.success(), "{}", text(&result.stderr));
+    for part in ["id = \"Pendulum-v1\"", "bins = 11", "name = \"sppo\"", "beta = 20.0", "optimiser steps an iteration"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[test]
+fn a_killed_run_goes_on_to_the_same_metrics() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, killed) = (folder.path().join("whole"), folder.path().join("killed"));
+    let result = sppo(&small_run(whole.to_str().unwrap()));
+    assert!(result.status.success(), "{}", text(&result.stderr));
+    assert!(text(&result.stdout).contains("evaluation after 4096 steps"), "{}", text(&result.stdout));
+
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sppo"))
+        .args(small_run(killed.to_str().unwrap()))
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for_a_checkpoint(&killed.join("checkpoints"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let result = sppo(&["train", "--plain", "--resume", killed.to_str().unwrap()]);
+    assert!(result.status.success(), "{}", text(&result.stderr));
+
+    for file in ["metrics.jsonl", "metrics.csv", "evaluation.jsonl"] {
+        let read = |run: &Path| std::fs::read(run.join(file)).unwrap();
+        assert!(read(&whole) == read(&killed), "{file} differs between an uninterrupted run and one gone on with");
+    }
+    let progress = std::fs::read_to_string(whole.join("progress.txt")).unwrap();
+    assert_eq!(progress.lines().count(), 5, "{progress}");
+
+    let result = sppo(&["eval", whole.to_str().unwrap(), "--episodes", "2"]);
+    assert!(result.status.success(), "{}", text(&result.stderr));
+    assert!(text(&result.stdout).contains("over 2 episodes"), "{}", text(&result.stdout));
+
+    let other = ["--set", "update.learning_rate=1"];
+    let result = sppo(&[&["train", "--resume", whole.to_str().unwrap()][..], &other].concat());
+    assert_eq!(result.status.code(), Some(2), "{}", text(&result.stderr));
+    assert!(text(&result.stderr).contains("update.learning_rate"), "{}", text(&result.stderr));
+}
+
+fn wait_for_a_checkpoint(folder: &Path) {
+    let start = Instant::now();
+    let found = || {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("step-"))
+    };
+    while !found() {
+        assert!(start.elapsed() < Duration::from_secs(120), "no checkpoint in {}", folder.display());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
