@@ -51,7 +51,8 @@ fn a_plan_is_printed_and_nothing_is_started() {
     let result = sppo(&["train", "Pendulum-v1", "--algorithm", "dsppo", "--dry-run"]);
     let said = text(&result.stdout);
     assert!(result.status.success(), "{}", text(&result.stderr));
-    for part in ["id = \"Pendulum-v1\"", "bins = 11", "name = \"sppo\"", "beta = 20.0", "optimiser steps an iteration"] {
+    for part in ["id = \"Pendulum-v1\"", "bins = 11", "name = \"sppo\"", "beta = 20.0", "optimiser steps an iteration"]
+    {
         assert!(said.contains(part), "{part}: {said}");
     }
 }
