@@ -1,13 +1,16 @@
 use std::path::{Path, PathBuf};
 
-use burn_rlhf_tasks::config::{Argument, Overrides, changes, load_control, resolve_control, to_toml};
+use burn_rlhf_tasks::config::{Argument, Overrides, load_control, resolve_control, to_toml};
 use burn_sppo::{
     environment::{ActionSpace, EnvironmentError, MakeOptions, make},
     run::{RunDirectory, Streams},
     training::{ControlConfig, ControlError, PresetError, TrainedPolicy, Variation, evaluate, presets},
 };
 
-use super::{curves::draw_run, train::interrupter};
+use super::{
+    curves::draw_run,
+    train::{interrupter, refuse_changes},
+};
 use crate::{
     arguments::{DeviceArguments, EvalArguments, TrainArguments},
     console::Console,
@@ -117,18 +120,8 @@ fn configuration(arguments: &TrainArguments) -> Result<ControlConfig, Failure> {
     }
     let wanted = Overrides { file: Some(file), set: arguments.sets.clone(), ..Overrides::default() };
     let config = resolve_control(Vec::new(), &wanted)?;
-    let forbidden: Vec<String> = changes(&saved, &config)?
-        .into_iter()
-        .filter(|change| !MAY_CHANGE.iter().any(|key| change.key.starts_with(key)))
-        .map(|change| change.to_string())
-        .collect();
-    match forbidden.is_empty() {
-        true => Ok(config),
-        false => Err(Failure::usage(format!(
-            "a run cannot go on with another configuration ({}): start a new one without --resume",
-            forbidden.join("; ")
-        ))),
-    }
+    refuse_changes(&saved, &config, &MAY_CHANGE)?;
+    Ok(config)
 }
 
 fn fresh_configuration(arguments: &TrainArguments) -> Result<ControlConfig, Failure> {

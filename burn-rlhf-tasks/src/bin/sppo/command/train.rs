@@ -8,7 +8,7 @@ use burn::{
     train::{Interrupter, renderer::default_renderer},
 };
 use burn_rlhf_tasks::{
-    config::{AlgorithmName, Argument, Overrides, Reference, RunConfig, changes, to_toml},
+    config::{AlgorithmName, Argument, Layered, Overrides, Reference, RunConfig, changes, to_toml},
     model::{export::export_gpt2, gpt2::Gpt2Config, load::read_gpt2_config, tokenizer::Tokenizer},
     policy::LanguageActorCritic,
     training::{CheckpointConfig, ReportMetric, RlhfLearner, RlhfTraining},
@@ -204,13 +204,19 @@ fn resumed_configuration(arguments: &TrainArguments, run: &Path) -> Result<RunCo
     }
     let wanted = Overrides { file: Some(file), set: arguments.sets.clone(), ..Overrides::default() };
     let config = RunConfig::resolve(&wanted)?;
-    let forbidden: Vec<String> = changes(&saved, &config)?
+    refuse_changes(&saved, &config, &MAY_CHANGE)?;
+    Ok(config)
+}
+
+/// Checks that a run goes on with the configuration it began with, but for keys that begin like one of `may_change`.
+pub fn refuse_changes<T: Layered>(saved: &T, wanted: &T, may_change: &[&str]) -> Result<(), Failure> {
+    let forbidden: Vec<String> = changes(saved, wanted)?
         .into_iter()
-        .filter(|change| !MAY_CHANGE.iter().any(|key| change.key.starts_with(key)))
+        .filter(|change| !may_change.iter().any(|key| change.key.starts_with(key)))
         .map(|change| change.to_string())
         .collect();
     match forbidden.is_empty() {
-        true => Ok(config),
+        true => Ok(()),
         false => Err(Failure::usage(format!(
             "a run cannot go on with another configuration ({}): start a new one without --resume",
             forbidden.join("; ")
