@@ -87,10 +87,50 @@ fn a_killed_run_goes_on_to_the_same_metrics() {
     assert!(result.status.success(), "{}", text(&result.stderr));
     assert!(text(&result.stdout).contains("over 2 episodes"), "{}", text(&result.stdout));
 
+    let result = sppo(&["eval", whole.to_str().unwrap(), "--start"]);
+    assert!(text(&result.stdout).contains("after 0 steps"), "{}", text(&result.stderr));
+
     let other = ["--set", "update.learning_rate=1"];
     let result = sppo(&[&["train", "--resume", whole.to_str().unwrap()][..], &other].concat());
     assert_eq!(result.status.code(), Some(2), "{}", text(&result.stderr));
     assert!(text(&result.stderr).contains("update.learning_rate"), "{}", text(&result.stderr));
+}
+
+#[test]
+fn a_table_of_environments_runs_its_rows_side_by_side_and_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().to_str().unwrap();
+    let mut arguments = vec!["repro", "discrete", "--output", output, "--task", "CartPole-v1"];
+    for arm in ["a2c", "sppo-noise"] {
+        arguments.extend(["--arm", arm]);
+    }
+    arguments.extend(["--seed", "1", "--seed", "2", "--set", "total_steps=1024", "--set", "evaluation.every=512"]);
+    let first = sppo(&arguments);
+    assert!(first.status.success(), "{}", text(&first.stderr));
+    let said = text(&first.stdout);
+    assert!(said.contains("4 of 4 rows"), "{said}");
+    assert!(said.contains("| a2c | 2 | 1040 |") && said.contains("| sppo-noise | 2 | 1024 |"), "{said}");
+    let again = text(&sppo(&arguments).stdout);
+    assert!(again.contains("0 of 4 rows"), "{again}");
+    let table = |said: &str| said.lines().filter(|line| line.starts_with('|')).collect::<Vec<_>>().join("\n");
+    assert_eq!(table(&again), table(&said));
+
+    let runs: Vec<String> = std::fs::read_dir(folder.path().join("repro/discrete/CartPole-v1"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .map(|path| path.to_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(runs.len(), 4);
+    let svg = folder.path().join("all.svg");
+    let mut arguments = vec!["curves", "--average", "--smooth", "0.5", "--output", svg.to_str().unwrap()];
+    arguments.extend(runs.iter().map(String::as_str));
+    let result = sppo(&arguments);
+    assert!(result.status.success(), "{}", text(&result.stderr));
+    let svg = std::fs::read_to_string(svg).unwrap();
+    for part in ["a2c (2)", "sppo-noise (2)", "eval/mean_reward"] {
+        assert!(svg.contains(part), "{part}");
+    }
 }
 
 fn wait_for_a_checkpoint(folder: &Path) {

@@ -29,7 +29,7 @@ pub enum Command {
     Sample(SampleArguments),
     /// Draw metrics of one or several runs as SVG
     Curves(CurvesArguments),
-    /// Run a table of the results over its seeds: `sppo repro imdb --data reviews/`
+    /// Run a table of the results over its seeds: `sppo repro discrete`, `sppo repro imdb --data reviews/`
     Repro(ReproArguments),
     /// Time generation, scoring and the update step at fixed shapes
     Bench(BenchArguments),
@@ -182,7 +182,7 @@ pub struct SampleArguments {
     pub seed: u64,
 }
 
-#[derive(Args)]
+#[derive(Args, Default)]
 pub struct CurvesArguments {
     /// Folders of runs
     #[arg(required = true)]
@@ -193,6 +193,15 @@ pub struct CurvesArguments {
     /// Where to write; by default curves.svg in the first run
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// One line for runs that differ in their seed alone: their mean, and a band of its standard error
+    #[arg(long)]
+    pub average: bool,
+    /// Smooth lines: the share of a point that is its own, above 0 and up to 1, the rest being that of the one before
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub smooth: Option<f64>,
+    /// Write the numbers of the lines as CSV too
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
     /// List the metrics that there are
     #[arg(long)]
     pub list: bool,
@@ -205,6 +214,12 @@ pub struct ReproArguments {
     /// A file or folder of the task's data instead of the data set on the Hub
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
+    /// Python that has gymnasium, for environments that need it
+    #[arg(long, value_name = "PATH")]
+    pub python: Option<PathBuf>,
+    /// Only this task; may be repeated
+    #[arg(long = "task", value_name = "NAME")]
+    pub tasks: Vec<String>,
     /// Only this arm; may be repeated
     #[arg(long = "arm", value_name = "NAME")]
     pub arms: Vec<String>,
@@ -214,9 +229,10 @@ pub struct ReproArguments {
     /// Replace one value of every row, for example `--set size=tiny`; rows with other values are other rows
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
-    /// Rows that are run at the same time; they share the cores
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub jobs: usize,
+    /// Rows that are run at the same time and share the cores; by default as many as there are cores, but one where a row
+    /// fills a machine
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
     /// Folder that runs and finished stages go to
     #[arg(long, value_name = "FOLDER", default_value = "outputs")]
     pub output: PathBuf,
@@ -259,4 +275,11 @@ pub struct DoctorArguments {
     /// Check the backend in this process and print what it computes as JSON
     #[arg(long, hide = true, requires = "backend")]
     pub probe: bool,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),
+        _ => Err("a number above 0, and 1 at the most".into()),
+    }
 }

@@ -17,8 +17,17 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Panel {
     pub metric: String,
-    /// Iteration and number, a list for each run in the order of their names; empty where a run has no such metric.
-    pub lines: Vec<Vec<(f64, f64)>>,
+    /// What is counted from left to right.
+    pub x: String,
+    /// A line for each run in the order of their names; empty where a run has no such metric.
+    pub lines: Vec<Line>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Line {
+    pub points: Vec<(f64, f64)>,
+    /// How far the band around the line reaches up and down at each point; empty without a band.
+    pub errors: Vec<f64>,
 }
 
 /// A picture that could not be drawn.
@@ -109,8 +118,9 @@ fn draw_legend(area: &Area, runs: &[String], places: &[(i32, i32)]) -> Result<()
 fn draw_panel(area: &Area, panel: &Panel) -> Result<(), PlotError> {
     let finite = |&&(x, y): &&(f64, f64)| is_drawable(x) && is_drawable(y);
     let lines: Vec<Vec<(f64, f64)>> =
-        panel.lines.iter().map(|line| line.iter().filter(finite).copied().collect()).collect();
-    let points = || lines.iter().flatten();
+        panel.lines.iter().map(|line| line.points.iter().filter(finite).copied().collect()).collect();
+    let bands: Vec<Vec<(f64, f64)>> = panel.lines.iter().map(band).collect();
+    let points = || lines.iter().chain(&bands).flatten();
     let x = Axis(range(points().map(|point| point.0), 0.0));
     let y = Axis(range(points().map(|point| point.1), 0.05));
     let mut chart = ChartBuilder::on(area)
@@ -128,9 +138,12 @@ fn draw_panel(area: &Area, panel: &Panel) -> Result<(), PlotError> {
         .label_style((FONT, 13))
         .x_labels(7)
         .y_labels(7)
-        .x_desc("iteration")
+        .x_desc(short_name(&panel.x))
         .y_desc(short_name(&panel.metric))
         .draw()?;
+    for (index, band) in bands.into_iter().enumerate().filter(|(_, band)| !band.is_empty()) {
+        chart.draw_series([Polygon::new(band, color(index).mix(0.18))])?;
+    }
     for (index, line) in lines.into_iter().enumerate() {
         let style = color(index).stroke_width(2);
         if line.len() < FEW {
@@ -142,6 +155,15 @@ fn draw_panel(area: &Area, panel: &Panel) -> Result<(), PlotError> {
         };
     }
     Ok(())
+}
+
+/// The outline of the band around a line: along its lower edge and back along the upper one.
+fn band(line: &Line) -> Vec<(f64, f64)> {
+    let with_errors = || line.points.iter().zip(&line.errors);
+    let drawable = |&(&(x, y), &error): &(&(f64, f64), &f64)| [x, y, error].into_iter().all(is_drawable);
+    let lower = with_errors().filter(drawable).map(|(&(x, y), error)| (x, y - error));
+    let upper = with_errors().filter(drawable).map(|(&(x, y), error)| (x, y + error));
+    lower.chain(upper.rev()).collect()
 }
 
 fn color(run: usize) -> RGBColor {
@@ -227,7 +249,8 @@ mod tests {
     use super::*;
 
     fn panel(lines: &[&[(f64, f64)]]) -> Panel {
-        Panel { metric: "rollout_buffer/kl_div".into(), lines: lines.iter().map(|line| line.to_vec()).collect() }
+        let line = |points: &&[(f64, f64)]| Line { points: points.to_vec(), errors: vec![] };
+        Panel { metric: "rollout_buffer/kl_div".into(), x: "iteration".into(), lines: lines.iter().map(line).collect() }
     }
 
     fn drawn(panels: &[Panel], runs: &[&str]) -> String {
@@ -255,6 +278,15 @@ mod tests {
         };
         // One in the legend and one in the panel, where the run has numbers.
         assert_eq!((lines("#0072B2"), lines("#D55E00"), lines("#009E73")), (2, 1, 2));
+    }
+
+    #[test]
+    fn errors_are_a_band_around_the_line() {
+        let mut panel = panel(&[&[(1.0, 0.5), (2.0, f64::NAN), (3.0, 0.75)]]);
+        assert!(!drawn(&[panel.clone()], &["a"]).contains("<polygon"));
+        panel.lines[0].errors = vec![0.25, 0.1, 0.5];
+        assert_eq!(band(&panel.lines[0]), [(1.0, 0.25), (3.0, 0.25), (3.0, 1.25), (1.0, 0.75)]);
+        assert!(drawn(&[panel], &["a"]).contains("<polygon"));
     }
 
     #[test]

@@ -84,15 +84,20 @@ pub fn eval(arguments: EvalArguments, device: &DeviceArguments) -> Result<(), Fa
     config.evaluation.deterministic = arguments.deterministic.unwrap_or(config.evaluation.deterministic);
     let (backend, device) = device::select(device)?;
     let mut environment = config.evaluation_environment(arguments.python.as_deref()).map_err(ControlError::from)?;
-    let trained = TrainedPolicy::load(&arguments.run, config.policy(environment.as_ref(), &device)?)?;
-    if let (Some(normalizer), Some(saved)) = (environment.normalizer_mut(), &trained.normalizer) {
-        normalizer.copy_statistics(saved).map_err(ControlError::from)?;
+    let mut policy = config.policy(environment.as_ref(), &device)?;
+    let mut steps = 0;
+    if !arguments.start {
+        let trained = TrainedPolicy::load(&arguments.run, policy)?;
+        if let (Some(normalizer), Some(saved)) = (environment.normalizer_mut(), &trained.normalizer) {
+            normalizer.copy_statistics(saved).map_err(ControlError::from)?;
+        }
+        steps = trained.steps * config.environment.num_envs as u64;
+        policy = trained.policy;
     }
-    let steps = trained.steps * config.environment.num_envs as u64;
     console.line(&format!("{} after {steps} steps, with {backend}", config.environment.id));
     let settings = config.evaluation.build();
     let streams = Streams::new(config.seed);
-    let scores = evaluate(&trained.policy, environment.as_mut(), &settings, streams, 0, &device)?;
+    let scores = evaluate(&policy, environment.as_mut(), &settings, streams, 0, &device)?;
     console.result(&format!(
         "return {:.2} ± {:.2} over {} episodes of {:.0} steps",
         scores.mean(),
@@ -111,7 +116,7 @@ fn run_directory(arguments: &TrainArguments, config: &ControlConfig) -> PathBuf 
     arguments.output.join(&config.environment.id).join(now)
 }
 
-fn configuration(arguments: &TrainArguments) -> Result<ControlConfig, Failure> {
+pub fn configuration(arguments: &TrainArguments) -> Result<ControlConfig, Failure> {
     let Some(run) = &arguments.resume else { return fresh_configuration(arguments) };
     let file = run.join("config.toml");
     let saved = load_control(&file)?;

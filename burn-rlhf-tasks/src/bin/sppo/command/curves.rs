@@ -1,7 +1,11 @@
+mod average;
+mod table;
+
 use std::path::Path;
 
 use burn_sppo::run::{RunDirectory, write_file};
 
+use self::average::{Group, average, by_seed, single, smooth};
 use crate::{
     arguments::CurvesArguments,
     console::Console,
@@ -11,8 +15,18 @@ use crate::{
 };
 
 /// What is drawn where nothing is asked for, as far as a run has it.
-const DEFAULT: [&str; 4] =
-    ["rollout_buffer/rewards", "rollout_buffer/kl_div", "ppo/sign_change_percent", "semantic/learned_automodel_metric"];
+const DEFAULT: [&str; 8] = [
+    "rollout_buffer/rewards",
+    "rollout_buffer/kl_div",
+    "ppo/sign_change_percent",
+    "semantic/learned_automodel_metric",
+    "eval/mean_reward",
+    "rollout/ep_rew_mean",
+    "train/sign_change_percent",
+    "train/explained_variance",
+];
+/// What is counted from left to right in an environment, instead of iterations.
+const STEPS: &str = "time/total_timesteps";
 /// How alike a name must be to be proposed.
 const SIMILAR: f64 = 0.75;
 
@@ -32,18 +46,25 @@ pub fn run(arguments: CurvesArguments, console: Console) -> Result<(), Failure> 
         }
         return Ok(());
     }
-    let svg = picture(&runs, &arguments.metrics)?;
+    let groups = if arguments.average { by_seed(&runs, &directories)? } else { single(&runs) };
+    let panels = panels(&runs, &groups, &arguments.metrics, arguments.smooth)?;
     let path = arguments.output.or_else(|| Some(directories.first()?.curves()));
     let path = path.ok_or_else(|| Failure::usage("name the folder of a run"))?;
-    write_file(&path, svg.as_bytes())?;
+    write_file(&path, draw(&panels, &groups)?.as_bytes())?;
     console.result(&format!("the curves are in {}", path.display()));
+    if let Some(path) = arguments.csv {
+        write_file(&path, table::csv(&panels, &groups)?.as_bytes())?;
+        console.result(&format!("their numbers are in {}", path.display()));
+    }
     Ok(())
 }
 
 /// Draws the default metrics of one run into its `curves.svg`.
 pub fn draw_run(directory: &RunDirectory) -> Result<(), Failure> {
     let runs = read(std::slice::from_ref(directory))?;
-    Ok(write_file(&directory.curves(), picture(&runs, &[])?.as_bytes())?)
+    let groups = single(&runs);
+    let panels = panels(&runs, &groups, &[], None)?;
+    Ok(write_file(&directory.curves(), draw(&panels, &groups)?.as_bytes())?)
 }
 
 fn read(directories: &[RunDirectory]) -> Result<Vec<Run>, Failure> {
@@ -91,16 +112,32 @@ fn metrics(runs: &[Run]) -> Vec<&str> {
     metrics
 }
 
-fn picture(runs: &[Run], asked: &[String]) -> Result<String, Failure> {
-    let panels: Vec<Panel> = chosen(&metrics(runs), asked)?
-        .into_iter()
-        .map(|metric| Panel {
-            metric: metric.to_owned(),
-            lines: runs.iter().map(|run| run.history.metrics.get(metric).cloned().unwrap_or_default()).collect(),
-        })
-        .collect();
-    let names: Vec<String> = runs.iter().map(|run| run.name.clone()).collect();
-    plot::draw(&panels, &names).map_err(Failure::failed)
+/// A panel for each metric that is asked for, with a line for each group.
+fn panels(runs: &[Run], groups: &[Group], asked: &[String], smoothing: Option<f64>) -> Result<Vec<Panel>, Failure> {
+    let x = if runs.iter().all(|run| run.history.metrics.contains_key(STEPS)) { STEPS } else { "iteration" };
+    let panel = |metric: &str| {
+        let lines = groups.iter().map(|group| {
+            let members = group.runs.iter().map(|&run| points(&runs[run].history, metric, x));
+            let mut line = average(&members.collect::<Vec<_>>());
+            smoothing.into_iter().for_each(|share| smooth(&mut line, share));
+            line
+        });
+        Panel { metric: metric.to_owned(), x: x.to_owned(), lines: lines.collect() }
+    };
+    Ok(chosen(&metrics(runs), asked)?.into_iter().map(panel).collect())
+}
+
+/// The numbers of a metric, over iterations or over the metric `x` in these iterations.
+fn points(history: &History, metric: &str, x: &str) -> Vec<(f64, f64)> {
+    let points = history.metrics.get(metric).cloned().unwrap_or_default();
+    let Some(scale) = history.metrics.get(x) else { return points };
+    let at = |iteration: f64| scale.iter().find(|point| point.0 == iteration).map(|point| point.1);
+    points.into_iter().filter_map(|(iteration, value)| Some((at(iteration)?, value))).collect()
+}
+
+fn draw(panels: &[Panel], groups: &[Group]) -> Result<String, Failure> {
+    let names: Vec<String> = groups.iter().map(|group| group.name.clone()).collect();
+    plot::draw(panels, &names).map_err(Failure::failed)
 }
 
 /// The metrics that are meant: by their names, or by the ends of their names after a slash. Without any, the default
@@ -210,7 +247,8 @@ mod tests {
 
     fn curves(runs: &[&tempfile::TempDir], output: Option<PathBuf>) -> Result<(), Failure> {
         let runs = runs.iter().map(|run| run.path().to_path_buf()).collect();
-        run(CurvesArguments { runs, metrics: Vec::new(), output, list: false }, Console::new(true))
+        let arguments = CurvesArguments { runs, output, ..CurvesArguments::default() };
+        run(arguments, Console::new(true))
     }
 
     #[test]
@@ -235,5 +273,28 @@ mod tests {
     fn a_folder_without_a_run_is_wrong_usage() {
         let empty = tempfile::tempdir().unwrap();
         assert!(matches!(curves(&[&empty], None), Err(Failure::Usage(_))));
+    }
+
+    #[test]
+    fn runs_of_several_seeds_are_averaged_over_environment_steps() {
+        let line = |iteration: u64, value: f64| {
+            format!("{{\"iteration\":{iteration},\"time/total_timesteps\":{},\"loss\":{value}}}\n", iteration * 64)
+        };
+        let runs = [[1.0, 3.0], [3.0, 1.0]].map(|[first, second]| folder(&(line(1, first) + &line(2, second))));
+        let csv = runs[0].path().join("curves.csv");
+        let arguments = CurvesArguments {
+            runs: runs.iter().map(|run| run.path().to_path_buf()).collect(),
+            metrics: vec!["loss".into()],
+            average: true,
+            smooth: Some(1.0),
+            csv: Some(csv.clone()),
+            ..CurvesArguments::default()
+        };
+        run(arguments, Console::new(true)).unwrap();
+        let text = std::fs::read_to_string(csv).unwrap();
+        let numbers: Vec<&str> = text.lines().map(|line| line.splitn(3, ',').nth(2).unwrap()).collect();
+        assert_eq!(numbers, ["x,y,error", "64,2,1", "128,2,1"]);
+        let svg = std::fs::read_to_string(runs[0].path().join("curves.svg")).unwrap();
+        assert!(svg.contains("total_timesteps") && svg.contains("<polygon"), "{svg}");
     }
 }

@@ -1,3 +1,4 @@
+mod markdown;
 mod result;
 mod table;
 
@@ -13,8 +14,9 @@ use std::{
 use burn_sppo::run::RunDirectory;
 
 use self::{
-    result::{RowResult, append, markdown},
-    table::{Row, Table},
+    markdown::markdown,
+    result::{RowResult, append},
+    table::{Row, Selection, Table},
 };
 use crate::{
     arguments::{DeviceArguments, ReproArguments},
@@ -31,7 +33,12 @@ pub fn run(arguments: ReproArguments, device: &DeviceArguments) -> Result<(), Fa
         return Ok(());
     };
     let table = Table::find(name)?;
-    let rows = table.rows(&arguments.arms, &arguments.seeds, &arguments.sets)?;
+    let rows = table.rows(&Selection {
+        tasks: &arguments.tasks,
+        arms: &arguments.arms,
+        seeds: &arguments.seeds,
+        set: &arguments.sets,
+    })?;
     let folder = arguments.output.join("repro").join(name);
     let path = arguments.results.clone().unwrap_or_else(|| folder.with_extension("jsonl"));
     let finished: Vec<RowResult> = read(&path)?;
@@ -58,14 +65,16 @@ struct Queue<'a> {
 }
 
 impl Queue<'_> {
-    /// Runs all rows, the first one alone: the others find the stages that it has made.
+    /// Runs all rows, several at a time.
     fn run(&self, rows: Vec<Row>) -> Result<(), Failure> {
-        let jobs = self.arguments.jobs.max(1);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let jobs = self.arguments.jobs.unwrap_or(if self.table.shared_stages { 1 } else { cores }).max(1);
         let mut rows = rows.into_iter();
-        if let Some(first) = rows.next() {
+        if self.table.shared_stages
+            && let Some(first) = rows.next()
+        {
             self.row(&first, self.device.threads)?;
         }
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = self.device.threads.or((jobs > 1).then(|| (cores / jobs).max(1)));
         let waiting = Mutex::new(rows);
         let (failure, stop) = (Mutex::new(None), AtomicBool::new(false));
@@ -92,8 +101,9 @@ impl Queue<'_> {
     }
 
     fn row(&self, row: &Row, threads: Option<usize>) -> Result<(), Failure> {
-        let run = self.folder.join(format!("{}-{}-{}", row.arm, row.seed, digest(&row.set)));
-        self.console.line(&format!("{}, seed {}: {}", row.arm, row.seed, run.display()));
+        let name = format!("{}-{}-{}", row.arm, row.seed, digest(&row.arguments));
+        let run = self.folder.join(&row.task).join(name);
+        self.console.line(&format!("{}, {}, seed {}: {}", row.task, row.arm, row.seed, run.display()));
         let log = run.with_extension("log");
         let mut command = self.command(row, &run, threads)?;
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log);
@@ -110,7 +120,8 @@ impl Queue<'_> {
                 let text = std::fs::read_to_string(&log).unwrap_or_default();
                 let last = text.lines().last().unwrap_or("it said nothing").to_owned();
                 return Err(Failure::failed(format!(
-                    "{}, seed {} ended with {status}: {last} (all it said is in {})",
+                    "{}, {}, seed {} ended with {status}: {last} (all it said is in {})",
+                    row.task,
                     row.arm,
                     row.seed,
                     log.display()
@@ -121,8 +132,8 @@ impl Queue<'_> {
     }
 
     fn command(&self, row: &Row, run: &Path, threads: Option<usize>) -> Result<Command, Failure> {
-        std::fs::create_dir_all(&self.folder)
-            .map_err(|error| Failure::failed(format!("{}: {error}", self.folder.display())))?;
+        let folder = self.folder.join(&row.task);
+        std::fs::create_dir_all(&folder).map_err(|error| Failure::failed(format!("{}: {error}", folder.display())))?;
         let mut command = Command::new(std::env::current_exe()?);
         if let Some(backend) = &self.device.backend {
             command.args(["--backend", backend]);
@@ -131,28 +142,25 @@ impl Queue<'_> {
             command.args(["--threads", &threads.to_string()]);
         }
         command.args(["train", "--plain"]).arg("--output").arg(&self.arguments.output);
+        if let Some(python) = &self.arguments.python {
+            command.arg("--python").arg(python);
+        }
         if RunDirectory::open(run).is_ok() {
             command.arg("--resume").arg(run);
             return Ok(command);
         }
-        command.arg(&self.table.task).arg("--run").arg(run).args(["--seed", &row.seed.to_string()]);
+        command.arg(&row.task).arg("--run").arg(run).args(["--seed", &row.seed.to_string()]);
         if let Some(data) = &self.arguments.data {
             command.arg("--data").arg(data);
         }
-        for value in &row.set {
-            // Which loss is trained is an argument of its own, which chooses a preset.
-            match value.strip_prefix("algorithm.name=") {
-                Some(name) => command.args(["--algorithm", name]),
-                None => command.args(["--set", value]),
-            };
-        }
+        command.args(&row.arguments);
         Ok(command)
     }
 }
 
 /// Tells the runs of rows with other settings apart.
-fn digest(set: &[String]) -> String {
+fn digest(arguments: &[String]) -> String {
     use sha2::{Digest, Sha256};
-    let hash = Sha256::digest(set.join("\n"));
+    let hash = Sha256::digest(arguments.join("\n"));
     hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -163,7 +163,7 @@ fn run_directory(arguments: &TrainArguments, config: &RunConfig) -> Result<PathB
 }
 
 /// The configuration that the arguments ask for, or that of the run that goes on.
-fn configuration(arguments: &TrainArguments) -> Result<RunConfig, Failure> {
+pub fn configuration(arguments: &TrainArguments) -> Result<RunConfig, Failure> {
     match &arguments.resume {
         None => Ok(RunConfig::resolve(&overrides(arguments))?),
         Some(run) => resumed_configuration(arguments, run),
