@@ -1,6 +1,6 @@
 //! A module of one's own as the policy: a recurrent network, not a transformer, learns to write vowels.
 //!
-//! `cargo run --release -p burn-rlhf-tasks --example custom_module`: half a minute on two CPU cores. A policy needs two
+//! `cargo run --release --example custom_module`: half a minute on two CPU cores. A policy needs two
 //! traits: `Decoder` feeds it tokens and asks for the scores of the next, `Evaluate` asks what it thinks of responses.
 
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! The movie reviews of the paper, as a library user would write the job: published GPT-2 and classifier, or your own.
 //!
-//! `cargo run --release -p burn-rlhf-tasks --example imdb -- REVIEWS POLICY CLASSIFIER`
+//! `cargo run --release --example imdb -- REVIEWS POLICY CLASSIFIER`
 //!
 //! REVIEWS is a file or folder of jsonl, csv or parquet with the columns `text` and `label`; POLICY and CLASSIFIER are
 //! folders in Hugging Face layout or names on the Hub, by default those of the reference implementation.

@@ -1,6 +1,6 @@
 //! A reward of one's own: a language model with random weights learns to write vowels.
 //!
-//! `cargo run --release -p burn-rlhf-tasks --example quickstart`: half a minute on two CPU cores; nothing is written or downloaded.
+//! `cargo run --release --example quickstart`: half a minute on two CPU cores; nothing is written or downloaded.
 
 use std::sync::Arc;
 

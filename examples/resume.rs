@@ -1,6 +1,6 @@
 //! Training that is stopped and goes on: checkpoints, `resume`, and the same numbers as without the stop.
 //!
-//! `cargo run --release -p burn-rlhf-tasks --example resume`: some seconds; it writes to a temporary folder.
+//! `cargo run --release --example resume`: some seconds; it writes to a temporary folder.
 
 use std::{path::Path, sync::Arc};
 

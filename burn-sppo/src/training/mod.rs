@@ -1,4 +1,4 @@
-//! Training of policies in environments.
+#![doc = include_str!("flags.md")]
 
 mod build;
 mod builder;
@@ -6,8 +6,10 @@ mod config;
 mod error;
 mod evaluation;
 mod files;
+mod label;
 mod learner;
 mod observer;
+mod preset_config;
 mod presets;
 mod progress;
 mod report;

@@ -49,7 +49,7 @@ pub fn train(arguments: TrainArguments, device: &DeviceArguments) -> Result<(), 
         .directory(&directory)
         .with_checkpoints(config.checkpoint)
         .with_interrupter(interrupter)
-        .config_text(to_toml(&config)?)
+        .config_text(format!("# {}\n{}", config.label(), to_toml(&config)?))
         .observer(console);
     if arguments.resume.is_some() {
         training = training.resume();
@@ -181,7 +181,35 @@ impl From<ControlError> for Failure {
 
 #[cfg(test)]
 mod tests {
+    use burn_sppo::training::{Family, algorithm_names};
+
     use super::*;
+
+    #[test]
+    fn the_library_reads_presets_as_the_program_does() {
+        let mut compared = 0;
+        for family in [Family::Reference, Family::Zoo, Family::Best] {
+            for algorithm in algorithm_names() {
+                for (id, continuous) in [
+                    ("CartPole-v1", false),
+                    ("PongNoFrameskip-v4", false),
+                    ("Pendulum-v1", true),
+                    ("Hopper-v4", true),
+                    ("Humanoid-v4", true),
+                ] {
+                    let variations = [Variation::Noise, Variation::Unnormalized];
+                    let Ok(presets) = presets(family, &algorithm, id, continuous, &variations) else { continue };
+                    let list = vec![Argument::new("", "environment.id", id)];
+                    let overrides = Overrides { arguments: list, ..Overrides::default() };
+                    let expected = resolve_control(presets, &overrides).unwrap();
+                    let config = ControlConfig::preset(family, &algorithm, id, continuous, &variations).unwrap();
+                    assert_eq!(config, expected, "{algorithm} in {id}");
+                    compared += 1;
+                }
+            }
+        }
+        assert!(compared > 60, "{compared}");
+    }
 
     #[test]
     fn environments_are_told_from_tasks_by_their_version() {
