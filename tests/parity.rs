@@ -1,5 +1,5 @@
-//! Every backend that is compiled in computes what flex computes: losses with gradients, both models, a whole iteration
-//! of training, and all stages of the embedded job through the program.
+//! Every backend that is compiled in computes what flex computes: losses with gradients, all models, updates, a whole
+//! iteration of training, and all stages of the embedded job through the program.
 //!
 //! On a machine without a graphics card, Mesa's software Vulkan is enough:
 //! `cargo test -p burn-rlhf-tasks --features wgpu --test parity`.
@@ -26,8 +26,11 @@ use burn_rlhf_tasks::{
 };
 use burn_sppo::{
     advantage::{AdvantageKind, Gae, Normalization},
-    learner::{LearningRateSchedule, UpdateConfig},
+    environment::{ActionSpace, ObservationKind, Observations},
+    learner::{LearningRateSchedule, Rollout, Samples, UpdateConfig, UpdateContext},
     loss::{Algorithm, PolicyLossConfig, PolicySamples, Reduction, ReverseForm, Symmetry, ValueLoss, entropy_loss},
+    policy::{ActorCritic, PolicyConfig, PolicyKind},
+    rollout::{ControlRollout, ObservationBuffer},
     run::{Exactness, HealthConfig, Purpose, Streams},
 };
 
@@ -181,6 +184,73 @@ impl ModuleVisitor for Parameters {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         self.0.extend(read(param.val()));
     }
+}
+
+/// Two epochs of four minibatches each, on made-up steps: losses, gradient norms and all parameters after them.
+fn control_update(policy: &PolicyConfig, shape: &[usize], kind: ObservationKind, device: &Device) -> Vec<f64> {
+    const ROWS: usize = 32;
+    const CHOICES: usize = 5;
+    let features: usize = shape.iter().product();
+    let space = ActionSpace::Discrete { n: CHOICES };
+    let policy = policy.init(shape, &space, &mut stream(0), &device.clone().autodiff()).unwrap();
+    let mut observations = ObservationBuffer::with_capacity(kind, ROWS * features);
+    let seen = waves(ROWS * features, 0.4);
+    match kind {
+        ObservationKind::U8 => {
+            let pixels: Vec<u8> = seen.iter().map(|x| (127.5 * (x + 1.0)) as u8).collect();
+            observations.push(Observations::U8(&pixels));
+        }
+        _ => observations.push(Observations::F32(&seen)),
+    }
+    let mut samples = Samples {
+        per_row: 1,
+        old_log_prob: vec![0.0; ROWS],
+        advantage: waves(ROWS, 0.1),
+        returns: waves(ROWS, 0.2),
+        old_value: waves(ROWS, 0.6),
+        ..Samples::default()
+    };
+    let actions: Vec<f32> = (0..ROWS).map(|row| (row * 3 % CHOICES) as f32).collect();
+    let rollout = |samples| ControlRollout {
+        observations: observations.clone(),
+        features,
+        actions: actions.clone(),
+        action_width: 1,
+        samples,
+        full_log_prob: None,
+    };
+    let rows: Vec<usize> = (0..ROWS).collect();
+    let batch = rollout(samples.clone()).batch(&rows, &rows, device);
+    let valid = policy.valid();
+    samples.old_log_prob =
+        valid.distribution(batch.observations).log_prob(batch.actions).into_data().try_into_vec().unwrap();
+    let update = UpdateConfig::new(
+        PolicyLossConfig::new(Algorithm::Sppo),
+        ValueLoss::Mse,
+        8,
+        8,
+        Normalization::Minibatch,
+        AdvantageKind::Normal,
+    );
+    let update = update.with_epochs(2).with_ent_coef(0.01).with_max_grad_norm(Some(0.5)).init().unwrap();
+    let context = UpdateContext { streams: Streams::new(3), iteration: 1, learning_rate: 1e-3 };
+    let mut optimizer = AdamWConfig::new().with_epsilon(1e-5).with_weight_decay(0.0).init();
+    let mut health = HealthConfig::default().init(Exactness::Single);
+    let (policy, report) = update.run(policy, &mut optimizer, &rollout(samples), context, &mut health).unwrap();
+    let mut parameters = Parameters(vec![report.policy_loss, report.value_loss, report.entropy, report.gradient_norm]);
+    policy.visit(&mut parameters);
+    parameters.0
+}
+
+#[test]
+fn updates_of_control_policies_are_those_of_flex() {
+    compare("an update of a perceptron", 1e-3, |device| {
+        control_update(&PolicyConfig::new(), &[6], ObservationKind::F32, device)
+    });
+    let network = PolicyConfig::new().with_kind(PolicyKind::Cnn);
+    compare("an update of a convolutional network", 1e-3, |device| {
+        control_update(&network, &[4, 44, 44], ObservationKind::U8, device)
+    });
 }
 
 /// Greedy responses, rewards, KL, advantages and four optimiser steps.
