@@ -1,3 +1,4 @@
+use burn_sppo::run::float_bits;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -64,8 +65,11 @@ impl KlConfig {
 /// Everything of a controller that changes: part of a checkpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct KlState {
+    #[serde(with = "float_bits")]
     pub coef: f64,
+    #[serde(with = "float_bits")]
     first_moment: f64,
+    #[serde(with = "float_bits")]
     second_moment: f64,
     steps: i32,
 }
@@ -170,7 +174,8 @@ mod tests {
             first.step(kl);
         }
         let mut second = config.init().unwrap();
-        second.restore(first.state());
+        let saved = serde_json::to_string(&first.state()).unwrap();
+        second.restore(serde_json::from_str(&saved).unwrap());
         whole.step(0.3);
         second.step(0.3);
         assert_eq!(whole.coef(), second.coef());

@@ -6,6 +6,7 @@ mod crash_tests;
 mod directory;
 mod error;
 mod file;
+pub mod float_bits;
 mod health;
 mod lines;
 mod metric;
