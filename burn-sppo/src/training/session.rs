@@ -181,7 +181,7 @@ impl<'a, M: ActorCritic> Session<'a, M> {
             self.learner.update.policy_loss.needs_distribution(),
             &self.device,
         )?;
-        self.recent.extend(episodes);
+        self.recent.extend(&episodes);
         self.recent.drain(..self.recent.len().saturating_sub(RECENT));
         let collect_seconds = start.elapsed().as_secs_f64();
         self.iteration += 1;
@@ -211,6 +211,7 @@ impl<'a, M: ActorCritic> Session<'a, M> {
             learning_rate,
             clip_range: config.policy_loss.clip_range,
             episodes: self.recent_episodes(),
+            finished: episodes,
             mean_reward,
             update,
             collect_seconds,
