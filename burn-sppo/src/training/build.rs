@@ -19,7 +19,7 @@ impl ControlConfig {
     /// # Errors
     /// If an environment cannot be made or wrapped.
     pub fn training_environment(&self, python: Option<&Path>) -> Result<Box<dyn VectorEnvironment>, EnvironmentError> {
-        self.wrap_for_training(self.made(self.environment.num_envs, python)?)
+        self.wrap_for_training(self.made(self.environment.num_envs, python, false)?)
     }
 
     /// The environments of evaluation: without noise, with rewards as they are, and with a normaliser, if there is one,
@@ -31,7 +31,15 @@ impl ControlConfig {
         &self,
         python: Option<&Path>,
     ) -> Result<Box<dyn VectorEnvironment>, EnvironmentError> {
-        self.wrap_for_evaluation(self.made(self.evaluation.num_envs, python)?)
+        self.wrap_for_evaluation(self.made(self.evaluation.num_envs, python, false)?)
+    }
+
+    /// Those of evaluation, with pictures wherever the task has any.
+    ///
+    /// # Errors
+    /// If an environment cannot be made or wrapped.
+    pub fn rendered_environment(&self, python: Option<&Path>) -> Result<Box<dyn VectorEnvironment>, EnvironmentError> {
+        self.wrap_for_evaluation(self.made(self.evaluation.num_envs, python, true)?)
     }
 
     /// Puts around environments of your own what [`training_environment`](Self::training_environment) puts around those
@@ -66,10 +74,17 @@ impl ControlConfig {
         self.wrapped(environment, false)
     }
 
-    fn made(&self, num_envs: usize, python: Option<&Path>) -> Result<Box<dyn VectorEnvironment>, EnvironmentError> {
+    fn made(
+        &self,
+        num_envs: usize,
+        python: Option<&Path>,
+        render: bool,
+    ) -> Result<Box<dyn VectorEnvironment>, EnvironmentError> {
         let section = &self.environment;
         let options = MakeOptions {
             workers: section.workers,
+            respawn: section.respawn,
+            render,
             python: python.map(Path::to_path_buf),
             max_episode_steps: section.max_steps,
             ..MakeOptions::new(num_envs)
