@@ -73,7 +73,7 @@ fn an_interrupted_play_leaves_a_whole_gif() {
     let folder = tempfile::tempdir().unwrap();
     let (run, gif) = (folder.path().join("run"), folder.path().join("play.gif"));
     train(&run);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_sppo"))
+    let child = Command::new(env!("CARGO_BIN_EXE_sppo"))
         .args(["enjoy", run.to_str().unwrap(), "--episodes", "100000", "--gif", gif.to_str().unwrap()])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

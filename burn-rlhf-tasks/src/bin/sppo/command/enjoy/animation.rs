@@ -1,5 +1,5 @@
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, BufWriter, Write},
     path::PathBuf,
     time::Duration,
@@ -22,6 +22,17 @@ enum State {
     Empty(File),
     Growing(Box<Encoder<BufWriter<File>>>),
     Closed,
+}
+
+impl Drop for Animation {
+    /// A file without pictures is no GIF, so that none stays; what is no file at all, such as a device, does.
+    fn drop(&mut self) {
+        if let State::Empty(file) = &self.state
+            && file.metadata().is_ok_and(|metadata| metadata.is_file())
+        {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
 }
 
 impl Animation {
@@ -67,7 +78,7 @@ impl Animation {
                 let written = encoder.into_inner().and_then(|mut file| Ok(file.flush()?));
                 written.map_err(|error| self.failure(error))?;
             }
-            State::Empty(_) | State::Closed => {}
+            state => self.state = state,
         }
         Ok(self)
     }
@@ -121,5 +132,7 @@ mod tests {
         let wide = Frame { width: 70_000, height: 1, rgb: vec![0; 210_000] };
         let error = animation.add(&wide).unwrap_err();
         assert!(error.to_string().contains("not 70000 x 1"), "{error}");
+        drop(animation);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "a file without pictures is no GIF");
     }
 }
