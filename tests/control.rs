@@ -80,6 +80,12 @@ fn a_killed_run_goes_on_to_the_same_metrics() {
         let read = |run: &Path| std::fs::read(run.join(file)).unwrap();
         assert!(read(&whole) == read(&killed), "{file} differs between an uninterrupted run and one gone on with");
     }
+    let episodes = |run: &Path| -> Vec<String> {
+        let text = std::fs::read_to_string(run.join("monitor.csv")).unwrap();
+        text.lines().skip(2).map(|line| line.rsplit_once(',').unwrap().0.to_string()).collect()
+    };
+    assert!(episodes(&whole).len() > 20, "{:?}", episodes(&whole));
+    assert_eq!(episodes(&whole), episodes(&killed), "returns and lengths, without the seconds");
     let progress = std::fs::read_to_string(whole.join("progress.txt")).unwrap();
     assert_eq!(progress.lines().count(), 5, "{progress}");
 

@@ -466,7 +466,12 @@ class Worker:
 
     def render(self):
         (self.current,) = struct.unpack("<I", self.receive(4))
-        frame = self.tasks[self.current].render()
+        try:
+            frame = self.tasks[self.current].render()
+        except Exception as error:
+            if "OpenGL" not in str(error):
+                raise
+            raise RuntimeError(f"{error}; without a display, set MUJOCO_GL to egl or osmesa") from error
         if frame is None or np.ndim(frame) != 3 or np.shape(frame)[2] != 3:
             raise ValueError("the environment renders no RGB picture; it must be made with render_mode=\"rgb_array\"")
         frame = np.ascontiguousarray(frame, np.uint8)

@@ -55,6 +55,7 @@ pub mod optim;
 pub mod policy;
 pub mod rollout;
 pub mod run;
+pub mod strategy;
 pub mod training;
 
 #[cfg(test)]

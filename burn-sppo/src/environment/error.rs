@@ -57,6 +57,8 @@ pub enum EnvironmentError {
          (max_episode_steps)"
     )]
     RestartUnsupported { id: String },
+    #[error("{id} has no pictures to show: a task in Rust draws them in `render`, one of gymnasium in \"rgb_array\"")]
+    NoPictures { id: String },
     #[error("the actions of {id} are {}; only continuous ones can be discretised", .found.name())]
     NotContinuous { id: String, found: ActionSpace },
     #[error("the normaliser has statistics of {found} features, but the observations have {expected}")]

@@ -18,11 +18,13 @@ pub struct MakeOptions {
     pub max_episode_steps: Option<usize>,
     /// Make pictures available where that is not free.
     pub render: bool,
+    /// Start a process anew when it dies, instead of failing: the episodes it was in are cut off.
+    pub respawn: bool,
 }
 
 impl MakeOptions {
     pub fn new(num_envs: usize) -> Self {
-        Self { num_envs, workers: None, python: None, max_episode_steps: None, render: false }
+        Self { num_envs, workers: None, python: None, max_episode_steps: None, render: false, respawn: false }
     }
 }
 

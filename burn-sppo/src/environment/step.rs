@@ -86,6 +86,14 @@ impl Actions<'_> {
         self.len() == 0
     }
 
+    /// The numbers as f32.
+    pub fn to_f32(&self) -> Vec<f32> {
+        match self {
+            Self::Discrete(actions) => actions.iter().map(|&action| action as f32).collect(),
+            Self::Continuous(actions) => actions.to_vec(),
+        }
+    }
+
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Discrete(_) => "discrete",

@@ -30,6 +30,11 @@ pub trait VectorEnvironment: Send {
         Err(EnvironmentError::RestartUnsupported { id: self.spec().id.clone() })
     }
 
+    /// Sentences that a user should see once, before training: a task that is found under another name, for example.
+    fn notes(&self) -> &[String] {
+        &[]
+    }
+
     /// A picture of one environment, if it has any.
     ///
     /// # Errors
@@ -77,6 +82,10 @@ impl<V: VectorEnvironment + ?Sized> VectorEnvironment for Box<V> {
 
     fn restart(&mut self, env: usize) -> Result<Observations<'_>, EnvironmentError> {
         (**self).restart(env)
+    }
+
+    fn notes(&self) -> &[String] {
+        (**self).notes()
     }
 
     fn render(&mut self, env: usize) -> Result<Option<Frame>, EnvironmentError> {

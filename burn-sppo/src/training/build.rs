@@ -19,15 +19,7 @@ impl ControlConfig {
     /// # Errors
     /// If an environment cannot be made or wrapped.
     pub fn training_environment(&self, python: Option<&Path>) -> Result<Box<dyn VectorEnvironment>, EnvironmentError> {
-        let environment = self.wrapped(self.environment.num_envs, python, true)?;
-        let noise = match (self.environment.noise, self.environment.noise_value) {
-            (NoiseName::None, _) => return Ok(environment),
-            (NoiseName::Normal, value) => RewardNoise::Normal(value),
-            (NoiseName::Uniform, value) => RewardNoise::Uniform(value),
-            (NoiseName::RewardFlip, value) => RewardNoise::RewardFlip(value),
-            (NoiseName::SignFlip, value) => RewardNoise::SignFlip(value),
-        };
-        Ok(Box::new(NoisyReward::new(environment, noise, Streams::new(self.seed))?))
+        self.wrap_for_training(self.made(self.environment.num_envs, python, false)?)
     }
 
     /// The environments of evaluation: without noise, with rewards as they are, and with a normaliser, if there is one,
@@ -39,23 +31,73 @@ impl ControlConfig {
         &self,
         python: Option<&Path>,
     ) -> Result<Box<dyn VectorEnvironment>, EnvironmentError> {
-        self.wrapped(self.evaluation.num_envs, python, false)
+        self.wrap_for_evaluation(self.made(self.evaluation.num_envs, python, false)?)
     }
 
-    fn wrapped(
+    /// Those of evaluation, with pictures wherever the task has any.
+    ///
+    /// # Errors
+    /// If an environment cannot be made or wrapped.
+    pub fn rendered_environment(&self, python: Option<&Path>) -> Result<Box<dyn VectorEnvironment>, EnvironmentError> {
+        self.wrap_for_evaluation(self.made(self.evaluation.num_envs, python, true)?)
+    }
+
+    /// Puts around environments of your own what [`training_environment`](Self::training_environment) puts around those
+    /// that have a name.
+    ///
+    /// # Errors
+    /// If they cannot be wrapped.
+    pub fn wrap_for_training(
+        &self,
+        environment: Box<dyn VectorEnvironment>,
+    ) -> Result<Box<dyn VectorEnvironment>, EnvironmentError> {
+        let environment = self.wrapped(environment, true)?;
+        let noise = match (self.environment.noise, self.environment.noise_value) {
+            (NoiseName::None, _) => return Ok(environment),
+            (NoiseName::Normal, value) => RewardNoise::Normal(value),
+            (NoiseName::Uniform, value) => RewardNoise::Uniform(value),
+            (NoiseName::RewardFlip, value) => RewardNoise::RewardFlip(value),
+            (NoiseName::SignFlip, value) => RewardNoise::SignFlip(value),
+        };
+        Ok(Box::new(NoisyReward::new(environment, noise, Streams::new(self.seed))?))
+    }
+
+    /// Puts around environments of your own what [`evaluation_environment`](Self::evaluation_environment) puts around
+    /// those that have a name.
+    ///
+    /// # Errors
+    /// If they cannot be wrapped.
+    pub fn wrap_for_evaluation(
+        &self,
+        environment: Box<dyn VectorEnvironment>,
+    ) -> Result<Box<dyn VectorEnvironment>, EnvironmentError> {
+        self.wrapped(environment, false)
+    }
+
+    fn made(
         &self,
         num_envs: usize,
         python: Option<&Path>,
-        training: bool,
+        render: bool,
     ) -> Result<Box<dyn VectorEnvironment>, EnvironmentError> {
         let section = &self.environment;
         let options = MakeOptions {
             workers: section.workers,
+            respawn: section.respawn,
+            render,
             python: python.map(Path::to_path_buf),
             max_episode_steps: section.max_steps,
             ..MakeOptions::new(num_envs)
         };
-        let mut environment = make(&section.id, &options)?;
+        make(&section.id, &options)
+    }
+
+    fn wrapped(
+        &self,
+        mut environment: Box<dyn VectorEnvironment>,
+        training: bool,
+    ) -> Result<Box<dyn VectorEnvironment>, EnvironmentError> {
+        let section = &self.environment;
         if section.reward_clip {
             environment = Box::new(ClipReward::new(environment));
         }
@@ -96,9 +138,18 @@ impl ControlConfig {
         device: &Device,
     ) -> Result<(ControlTraining<'static>, ControlLearner<ControlPolicy>), ControlError> {
         let environment = self.training_environment(python)?;
-        let policy = self.policy(environment.as_ref(), &device.clone().autodiff())?;
+        let learner = self.learner(self.policy(environment.as_ref(), &device.clone().autodiff())?);
+        let mut training = ControlTraining::new(environment).total_steps(self.total_steps);
+        if self.evaluation.every > 0 {
+            training = training.evaluation(self.evaluation_environment(python)?, self.evaluation.build());
+        }
+        Ok((training, learner))
+    }
+
+    /// What makes a policy learn, which may be a module of your own; it must be on a training device.
+    pub fn learner<M>(&self, policy: M) -> ControlLearner<M> {
         let update = &self.update;
-        let learner = ControlLearner {
+        ControlLearner {
             policy,
             optimizer: self.optimizer.build(),
             rollout_steps: update.rollout_steps,
@@ -110,11 +161,6 @@ impl ControlConfig {
             clip_range_vf: update.clip_range_vf.map(|range| update.clip_schedule.of(range)),
             health: HealthConfig::default(),
             seed: self.seed,
-        };
-        let mut training = ControlTraining::new(environment).total_steps(self.total_steps);
-        if self.evaluation.every > 0 {
-            training = training.evaluation(self.evaluation_environment(python)?, self.evaluation.build());
         }
-        Ok((training, learner))
     }
 }

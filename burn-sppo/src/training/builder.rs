@@ -56,6 +56,11 @@ impl<'a> ControlTraining<'a> {
         }
     }
 
+    /// The environments, as they were given.
+    pub fn environment(&self) -> &dyn VectorEnvironment {
+        self.environment.as_ref()
+    }
+
     /// Environment steps to take, over all environments, those before a resume included. Training ends with the first
     /// rollout that reaches them.
     pub fn total_steps(mut self, steps: u64) -> Self {

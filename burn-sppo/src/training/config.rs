@@ -66,6 +66,8 @@ pub struct EnvironmentSection {
     pub max_steps: Option<usize>,
     /// Python processes that share the environments, for those that need Python.
     pub workers: Option<usize>,
+    /// Whether such a process is started anew when it dies, instead of ending the training.
+    pub respawn: bool,
 }
 
 impl Default for EnvironmentSection {
@@ -81,6 +83,7 @@ impl Default for EnvironmentSection {
             reward_clip: false,
             max_steps: None,
             workers: None,
+            respawn: false,
         }
     }
 }

@@ -27,7 +27,8 @@ pub struct EpisodeScores {
     pub returns: Vec<f64>,
     /// Their lengths.
     pub lengths: Vec<u64>,
-    /// Sums of the rewards that the wrappers let through, up to each end that the policy saw: a life may be one.
+    /// Returns of as many episodes as the policy sees them: sums of the rewards that the wrappers let through, up to
+    /// each end, which may be that of a life. What Stable-Baselines3 reports without a monitor.
     pub wrapped_returns: Vec<f64>,
 }
 
@@ -87,6 +88,7 @@ pub fn evaluate<M: ActorCritic>(
     let (environments, features) = (spec.num_envs, spec.features());
     let mut observations = ObservationBuffer::with_capacity(spec.observation_kind, environments * features);
     let mut left: Vec<usize> = (0..environments).map(|i| (config.episodes + i) / environments).collect();
+    let mut wrapped_left = left.clone();
     let mut lanes: Vec<Stream> =
         (0..environments as u64).map(|lane| streams.stream(Purpose::Evaluation, number, lane)).collect();
     let mut scores = EpisodeScores::default();
@@ -110,7 +112,8 @@ pub fn evaluate<M: ActorCritic>(
         for i in 0..environments {
             wrapped[i] += f64::from(step.rewards[i]);
             if step.ends[i].is_some() {
-                if left[i] > 0 {
+                if wrapped_left[i] > 0 {
+                    wrapped_left[i] -= 1;
                     scores.wrapped_returns.push(wrapped[i]);
                 }
                 wrapped[i] = 0.0;

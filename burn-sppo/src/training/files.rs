@@ -47,6 +47,9 @@ pub(super) struct TrainingState {
     pub seconds: f64,
     pub recent: Vec<SavedEpisode>,
     pub progress: Progress,
+    /// Bytes of the file of episodes; absent in checkpoints from before there was one.
+    #[serde(default)]
+    pub monitor: Option<u64>,
 }
 
 /// A line of `evaluation.jsonl`; metrics have the names of Stable-Baselines3.
@@ -133,6 +136,10 @@ impl RunFiles {
             checkpoints: checkpoints.map(|config| Checkpoints::new(directory.checkpoints(), config.keep)),
             directory,
         })
+    }
+
+    pub fn monitor(&self) -> PathBuf {
+        self.directory.path().join("monitor.csv")
     }
 
     pub fn dumps(&self) -> PathBuf {

@@ -6,6 +6,8 @@ mod config;
 mod error;
 mod evaluation;
 mod files;
+#[cfg(all(test, feature = "flex"))]
+mod golden_tests;
 mod label;
 mod learner;
 mod observer;

@@ -1,4 +1,4 @@
-use crate::learner::UpdateReport;
+use crate::{environment::Episode, learner::UpdateReport};
 
 /// What one iteration did: a rollout and its update.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub struct ControlReport {
     pub clip_range: f64,
     /// Mean return and length of the last hundred episodes; `None` before the first one ended.
     pub episodes: Option<RecentEpisodes>,
+    /// The episodes that ended in this iteration, in order.
+    pub finished: Vec<Episode>,
     /// Mean reward of a step, as trained on.
     pub mean_reward: f64,
     pub update: UpdateReport,

@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     advantage::Normalization,
-    environment::{Episode, VectorEnvironment},
+    environment::{
+        Episode, VectorEnvironment,
+        wrapper::{EpisodeLog, Monitor},
+    },
     learner::{UpdateContext, progress_remaining},
     policy::ActorCritic,
     rollout::{Collected, Collector},
@@ -31,6 +34,7 @@ pub(super) struct Session<'a, M> {
     health: HealthChecks,
     checkpoints: Option<CheckpointConfig>,
     files: Option<RunFiles>,
+    log: EpisodeLog,
     _lock: Option<RunLock>,
     device: Device,
     environments: u64,
@@ -51,7 +55,9 @@ impl<'a, M: ActorCritic> Session<'a, M> {
         let spec = training.environment.spec().clone();
         let device = learner.policy.devices().into_iter().next().ok_or(ControlError::NoParameters)?.without_autodiff();
         let seed = learner.seed;
-        let mut collector = Collector::new(training.environment, learner.resample_every, seed)?;
+        let log = EpisodeLog::default();
+        let environment = Monitor::new(training.environment, log.clone());
+        let mut collector = Collector::new(Box::new(environment), learner.resample_every, seed)?;
         let mut health = learner.health.init(Exactness::Single);
         let mut state = None;
         let (mut files, mut lock, mut damaged) = (None, None, Vec::new());
@@ -86,6 +92,11 @@ impl<'a, M: ActorCritic> Session<'a, M> {
             }
             let opened =
                 RunFiles::open(directory, training.checkpoints, state.as_ref().map_or(0, |state| state.iteration))?;
+            let monitor = opened.monitor();
+            match state.as_ref().and_then(|state| Some((state.seconds, state.monitor?))) {
+                Some((seconds, length)) => log.resume(&monitor, &spec.id, length, seconds)?,
+                None => log.create(&monitor, &spec.id)?,
+            }
             health = health.with_dumps(opened.dumps());
             files = Some(opened);
         }
@@ -103,6 +114,7 @@ impl<'a, M: ActorCritic> Session<'a, M> {
             health,
             checkpoints: training.checkpoints,
             files,
+            log,
             _lock: lock,
             device,
             environments: spec.num_envs as u64,
@@ -181,7 +193,7 @@ impl<'a, M: ActorCritic> Session<'a, M> {
             self.learner.update.policy_loss.needs_distribution(),
             &self.device,
         )?;
-        self.recent.extend(episodes);
+        self.recent.extend(&episodes);
         self.recent.drain(..self.recent.len().saturating_sub(RECENT));
         let collect_seconds = start.elapsed().as_secs_f64();
         self.iteration += 1;
@@ -211,6 +223,7 @@ impl<'a, M: ActorCritic> Session<'a, M> {
             learning_rate,
             clip_range: config.policy_loss.clip_range,
             episodes: self.recent_episodes(),
+            finished: episodes,
             mean_reward,
             update,
             collect_seconds,
@@ -273,6 +286,7 @@ impl<'a, M: ActorCritic> Session<'a, M> {
             seconds: self.seconds + self.start.elapsed().as_secs_f64(),
             recent: self.recent.iter().map(Into::into).collect(),
             progress: self.progress.clone(),
+            monitor: self.log.length()?,
         };
         files.checkpoint(
             &self.learner.policy,

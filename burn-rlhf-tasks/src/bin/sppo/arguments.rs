@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::{num::NonZero, path::PathBuf};
 
 use burn_sppo::training::Family;
 use clap::{Args, Parser, Subcommand};
@@ -25,6 +25,8 @@ pub enum Command {
     Train(TrainArguments),
     /// Measure the policy of a run: `sppo eval outputs/builtin/2026-11-24_10-00-00 --split test`
     Eval(EvalArguments),
+    /// Watch the policy of a run in an environment: `sppo enjoy outputs/CartPole-v1/… --gif cartpole.gif`
+    Enjoy(EnjoyArguments),
     /// Let the policy of a run write: `sppo sample outputs/builtin/… --prompt "A quiet film about"`
     Sample(SampleArguments),
     /// Draw metrics of one or several runs as SVG
@@ -157,6 +159,27 @@ pub struct EvalArguments {
     /// Folder that holds the finished stages
     #[arg(long, value_name = "FOLDER", default_value = "outputs")]
     pub output: PathBuf,
+}
+
+#[derive(Args)]
+pub struct EnjoyArguments {
+    /// Folder of the run
+    pub run: PathBuf,
+    /// Episodes to play
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub episodes: NonZero<usize>,
+    /// Write the pictures into this file, too
+    #[arg(long, value_name = "PATH")]
+    pub gif: Option<PathBuf>,
+    /// Take the likeliest actions, even if the run's configuration evaluates drawn ones
+    #[arg(long)]
+    pub deterministic: bool,
+    /// Python that has gymnasium, for environments that need it
+    #[arg(long, value_name = "PATH")]
+    pub python: Option<PathBuf>,
+    /// Pictures a second
+    #[arg(long, value_name = "N", default_value = "30")]
+    pub fps: NonZero<u8>,
 }
 
 #[derive(Args)]

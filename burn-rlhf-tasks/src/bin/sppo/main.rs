@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         Command::Eval(arguments) => command::eval::run(arguments, &device),
         Command::Train(arguments) => command::train::run(arguments, &device),
         Command::Repro(arguments) => command::repro::run(arguments, &device),
+        Command::Enjoy(arguments) => command::enjoy::run(arguments, &device),
         Command::Sample(arguments) => command::sample::run(arguments, &device),
         Command::Curves(arguments) => command::curves::run(arguments, console::Console::new(false)),
         Command::Bench(arguments) => command::bench::run(arguments, &device, console::Console::new(false)),

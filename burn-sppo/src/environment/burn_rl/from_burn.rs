@@ -3,10 +3,13 @@ use burn::rl::{Environment, EnvironmentInit, StepResult};
 use crate::environment::batch::Batch;
 use crate::environment::native::check_env;
 use crate::environment::{
-    Actions, End, EnvironmentError, EnvironmentSpec, ObservationKind, Observations, Step, TaskSpec, VectorEnvironment,
+    Actions, End, EnvironmentError, EnvironmentSpec, ObservationKind, Observations, StateReader, StateWriter, Step,
+    TaskSpec, VectorEnvironment,
 };
 
 /// What Burn's [`Environment`] does not say of itself.
+///
+/// The first three methods are needed; the others are for environments that can fail, be seeded or be saved.
 pub trait FlatEnvironment: Environment {
     /// Its name, its spaces and its time limit (`Some(Self::MAX_STEPS)`, unless it cuts episodes off by itself).
     fn spec(&self) -> TaskSpec;
@@ -16,17 +19,59 @@ pub trait FlatEnvironment: Environment {
 
     /// The action in the numbers of one environment, which have been checked against the action space.
     fn action(numbers: Actions<'_>) -> Self::Action;
+
+    /// Takes all random numbers from `seed` from now on, if it can; does nothing otherwise.
+    ///
+    /// # Errors
+    /// If the environment fails.
+    fn reseed(&mut self, _seed: u64) -> Result<(), EnvironmentError> {
+        Ok(())
+    }
+
+    /// [`reset`](Environment::reset) of an environment that can fail.
+    ///
+    /// # Errors
+    /// If it fails.
+    fn try_reset(&mut self) -> Result<(), EnvironmentError> {
+        self.reset();
+        Ok(())
+    }
+
+    /// [`step`](Environment::step) of an environment that can fail.
+    ///
+    /// # Errors
+    /// If it fails.
+    fn try_step(&mut self, action: Self::Action) -> Result<StepResult<Self::State>, EnvironmentError> {
+        Ok(self.step(action))
+    }
+
+    /// All that determines what comes next ([`StateWriter`] helps); without it, a run in the environment cannot be
+    /// resumed bit for bit.
+    fn save(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Goes back to what `save` wrote.
+    ///
+    /// # Errors
+    /// If it did not write this.
+    fn restore(&mut self, state: &mut StateReader<'_>) -> Result<(), EnvironmentError> {
+        Err(state.error("the environment does not implement restore"))
+    }
 }
 
 /// Several of Burn's environments as a [`VectorEnvironment`].
 ///
-/// Burn's environments take no seed, so the one of a reset has no effect on them, and they cannot be saved.
+/// Burn's environments take no seed and cannot be saved, unless theirs is a [`FlatEnvironment`] that says how.
 pub struct FromBurn<E> {
     spec: EnvironmentSpec,
     environments: Vec<E>,
     batch: Batch,
     limit: u64,
 }
+
+/// Saved states begin with it; it counts their formats.
+const FORMAT: u64 = 1;
 
 impl<E: FlatEnvironment + Send> FromBurn<E> {
     /// `num_envs` environments; `init` is anything that makes one, such as a function without arguments.
@@ -54,12 +99,13 @@ impl<E: FlatEnvironment + Send> FromBurn<E> {
         Ok(Self { batch: Batch::new(&spec), spec, environments, limit })
     }
 
-    fn begin(&mut self, env: usize) {
+    fn begin(&mut self, env: usize) -> Result<(), EnvironmentError> {
         let features = self.spec.features();
         let environment = &mut self.environments[env];
-        environment.reset();
+        environment.try_reset()?;
         E::write(&environment.state(), &mut self.batch.observations[env * features..(env + 1) * features]);
         self.batch.forget(env);
+        Ok(())
     }
 }
 
@@ -76,8 +122,13 @@ impl<E: FlatEnvironment + Send> VectorEnvironment for FromBurn<E> {
         &self.spec
     }
 
-    fn reset(&mut self, _seed: Option<u64>) -> Result<Observations<'_>, EnvironmentError> {
-        (0..self.spec.num_envs).for_each(|env| self.begin(env));
+    fn reset(&mut self, seed: Option<u64>) -> Result<Observations<'_>, EnvironmentError> {
+        for env in 0..self.spec.num_envs {
+            if let Some(seed) = seed {
+                self.environments[env].reseed(seed.wrapping_add(env as u64))?;
+            }
+            self.begin(env)?;
+        }
         self.batch.begun(&self.spec)
     }
 
@@ -89,13 +140,13 @@ impl<E: FlatEnvironment + Send> VectorEnvironment for FromBurn<E> {
         let (width, features) = (self.spec.action_space.width(), self.spec.features());
         for env in 0..self.spec.num_envs {
             let action = E::action(row(actions, env, width));
-            let StepResult { next_state, reward, done, truncated } = self.environments[env].step(action);
+            let StepResult { next_state, reward, done, truncated } = self.environments[env].try_step(action)?;
             let end = if done { Some(End::Terminated) } else { truncated.then_some(End::Truncated) };
             let range = env * features..(env + 1) * features;
             E::write(&next_state, &mut self.batch.observations[range.clone()]);
             if self.batch.record(env, reward, end, self.limit) {
                 self.batch.finals[range.clone()].copy_from_slice(&self.batch.observations[range]);
-                self.begin(env);
+                self.begin(env)?;
             }
         }
         self.batch.stepped(&self.spec)
@@ -106,7 +157,38 @@ impl<E: FlatEnvironment + Send> VectorEnvironment for FromBurn<E> {
         if !self.batch.ready {
             return Err(EnvironmentError::NotReset { id: self.spec.id.clone() });
         }
-        self.begin(env);
+        self.begin(env)?;
+        self.batch.begun(&self.spec)
+    }
+
+    fn save(&self) -> Option<Vec<u8>> {
+        if !self.batch.ready {
+            return None;
+        }
+        let mut state = StateWriter::new();
+        state.u64(FORMAT).u64(self.spec.num_envs as u64);
+        for environment in &self.environments {
+            state.bytes(&environment.save()?);
+        }
+        self.batch.save(&mut state);
+        Some(state.finish())
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<Observations<'_>, EnvironmentError> {
+        if self.environments.iter().any(|environment| environment.save().is_none()) {
+            return Err(EnvironmentError::RestoreUnsupported { id: self.spec.id.clone() });
+        }
+        let mut reader = StateReader::new(&self.spec.id, state);
+        reader.expect("format", FORMAT)?;
+        reader.expect("number of environments", self.spec.num_envs as u64)?;
+        self.batch.ready = false;
+        for environment in &mut self.environments {
+            let mut part = StateReader::new(&self.spec.id, reader.bytes()?);
+            environment.restore(&mut part)?;
+            part.end()?;
+        }
+        self.batch.restore(&mut reader)?;
+        reader.end()?;
         self.batch.begun(&self.spec)
     }
 }

@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use super::{FlatAction, FlatEnvironment, FromBurn, ToBurn};
 use crate::environment::classic::CartPole;
 use crate::environment::{
-    ActionSpace, Actions, End, EnvironmentError, MakeOptions, NativeEnvironments, Observations, TaskSpec,
+    ActionSpace, Actions, End, EnvironmentError, MakeOptions, NativeEnvironments, Observations, StateReader, TaskSpec,
     VectorEnvironment, make,
 };
 
@@ -130,4 +130,46 @@ fn an_action_that_is_no_choice_stops_burn_with_the_error() {
 fn burn_gets_one_environment_only() {
     let two = make("CartPole-v1", &MakeOptions::new(2)).unwrap();
     assert!(matches!(ToBurn::new(two, 0), Err(EnvironmentError::NumEnvs { num_envs: 2, .. })));
+}
+
+#[test]
+fn what_was_saved_goes_on_even_between_two_episodes() {
+    let burn = |seed| ToBurn::new(make("CartPole-v1", &MakeOptions::new(1)).unwrap(), seed).unwrap();
+    let left = || FlatAction { values: vec![0.0] };
+    let mut first = burn(3);
+    while !first.step(left()).done {}
+    let saved = first.save().unwrap();
+    let mut second = burn(4);
+    let mut reader = StateReader::new("CartPole-v1", &saved);
+    second.restore(&mut reader).unwrap();
+    reader.end().unwrap();
+    assert_eq!(second.state(), first.state(), "the end of the last episode");
+    for _ in 0..2 {
+        (first.reset(), second.reset());
+        assert_eq!(second.state(), first.state(), "the beginning of the next one");
+        while !first.step(left()).done {
+            second.step(left());
+            assert_eq!(second.state(), first.state());
+        }
+        second.step(left());
+    }
+
+    let vector = |num_envs| FromBurn::new(num_envs, cart_pole).unwrap();
+    let mut environments = vector(2);
+    assert!(environments.save().is_none(), "nothing has begun");
+    environments.reset(Some(1)).unwrap();
+    let saved = environments.save().unwrap();
+    assert!(matches!(vector(3).restore(&saved), Err(EnvironmentError::State { .. })));
+    assert!(matches!(vector(2).restore(&saved[..9]), Err(EnvironmentError::State { .. })));
+    let mut other = vector(2);
+    other.restore(&saved).unwrap();
+    for step in 0..40 {
+        let actions = [step % 2, step / 2 % 2];
+        let expected = environments.step(Actions::Discrete(&actions)).unwrap().observations;
+        assert_eq!(other.step(Actions::Discrete(&actions)).unwrap().observations, expected);
+    }
+}
+
+fn cart_pole() -> ToBurn {
+    ToBurn::new(make("CartPole-v1", &MakeOptions::new(1)).unwrap(), 0).unwrap()
 }

@@ -131,11 +131,6 @@ impl GymnasiumEnvironments {
         &self.meta.versions
     }
 
-    /// Sentences that a user should see once: a task that is found under another name, physics other than the paper's.
-    pub fn notes(&self) -> &[String] {
-        &self.notes
-    }
-
     /// How many workers were started in the place of others that had died.
     pub fn respawns(&self) -> u64 {
         self.respawns
@@ -266,6 +261,11 @@ impl VectorEnvironment for GymnasiumEnvironments {
             check_finite(&self.spec, finals.view(), "final observation")?;
         }
         Ok(Step { observations: observations.view(), rewards, ends, final_observations: finals.view(), episodes })
+    }
+
+    /// A task that is found under another name, physics other than the paper's.
+    fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     fn render(&mut self, environment: usize) -> Result<Option<Frame>, EnvironmentError> {

@@ -53,8 +53,8 @@ impl GymnasiumOptions {
 
 impl From<&MakeOptions> for GymnasiumOptions {
     fn from(options: &MakeOptions) -> Self {
-        let MakeOptions { num_envs, workers, python, max_episode_steps, render } = options.clone();
-        Self { workers, python, max_episode_steps, render, ..Self::new(num_envs) }
+        let MakeOptions { num_envs, workers, python, max_episode_steps, render, respawn } = options.clone();
+        Self { workers, python, max_episode_steps, render, respawn, ..Self::new(num_envs) }
     }
 }
 
@@ -65,6 +65,23 @@ const CHEAP: [&str; 8] =
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_user_of_make_asks_for_arrives() {
+        let asked = MakeOptions {
+            workers: Some(2),
+            python: Some("python".into()),
+            max_episode_steps: Some(7),
+            render: true,
+            respawn: true,
+            ..MakeOptions::new(3)
+        };
+        let options = GymnasiumOptions::from(&asked);
+        assert_eq!((options.num_envs, options.workers, options.max_episode_steps), (3, Some(2), Some(7)));
+        assert_eq!(options.python, asked.python);
+        assert!(options.render && options.respawn);
+        assert!(!GymnasiumOptions::from(&MakeOptions::new(1)).respawn);
+    }
 
     #[test]
     fn there_are_as_many_workers_as_cores_unless_that_is_too_many() {

@@ -1,7 +1,12 @@
 //! The way to the workers and back, against shell scripts that take the place of Python.
 
 use super::*;
+use crate::advantage::RewardNoise;
+use crate::environment::wrapper::{
+    ClipReward, Discretize, EpisodeLog, FrameStack, Monitor, NoisyReward, NormalizerConfig, TimeLimit, VecNormalize,
+};
 use crate::environment::{ActionSpace, End, Episode};
+use crate::run::Streams;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -363,4 +368,17 @@ fn a_worker_that_does_not_end_by_itself_is_ended() {
     assert!(before.elapsed() < Duration::from_secs(10));
     sleep(Duration::from_millis(10));
     assert!(fake.no_process_is_left());
+}
+
+#[test]
+fn notes_are_seen_through_every_wrapper() {
+    let json = r#"{"id": "Fake-v1", "versions": {}, "notes": ["an alias"], "mujoco": false,
+        "observation": {"kind": "f32", "shape": [2]}, "action": {"kind": "continuous", "low": [-1], "high": [1]}}"#;
+    let fake = Fake::answering(&format!("burn-sppo worker 1 {}\n{json}", json.len()), "");
+    let inner: Box<dyn VectorEnvironment> = Box::new(fake.start(&options(1, 1)).unwrap());
+    let inner = ClipReward::new(TimeLimit::new(inner, 5).unwrap());
+    let inner = FrameStack::new(VecNormalize::new(inner, NormalizerConfig::new()).unwrap(), 2).unwrap();
+    let inner = NoisyReward::new(inner, RewardNoise::Uniform(0.1), Streams::new(1)).unwrap();
+    let tower = Monitor::new(Discretize::new(inner, 3).unwrap(), EpisodeLog::default());
+    assert_eq!(tower.notes(), ["an alias"]);
 }

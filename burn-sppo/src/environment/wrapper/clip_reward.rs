@@ -14,7 +14,7 @@ impl<V: VectorEnvironment> ClipReward<V> {
 }
 
 impl<V: VectorEnvironment> VectorEnvironment for ClipReward<V> {
-    forward!(spec, reset, restart, render, normalizer, save);
+    forward!(spec, reset, restart, notes, render, normalizer, save);
 
     fn step(&mut self, actions: Actions<'_>) -> Result<Step<'_>, EnvironmentError> {
         let step = self.inner.step(actions)?;

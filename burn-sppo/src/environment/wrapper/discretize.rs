@@ -57,7 +57,7 @@ fn values(low: f32, high: f32, bins: usize) -> Vec<f32> {
 }
 
 impl<V: VectorEnvironment> VectorEnvironment for Discretize<V> {
-    forward!(reset, restart, render, normalizer, save);
+    forward!(reset, restart, notes, render, normalizer, save);
 
     fn spec(&self) -> &EnvironmentSpec {
         &self.spec

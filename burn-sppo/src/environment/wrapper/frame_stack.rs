@@ -94,7 +94,7 @@ impl<V: VectorEnvironment> FrameStack<V> {
 }
 
 impl<V: VectorEnvironment> VectorEnvironment for FrameStack<V> {
-    forward!(render, normalizer);
+    forward!(notes, render, normalizer);
 
     fn spec(&self) -> &EnvironmentSpec {
         &self.spec

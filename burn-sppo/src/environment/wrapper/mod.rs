@@ -1,10 +1,11 @@
 //! What can be put around environments: each wrapper takes a [`VectorEnvironment`](super::VectorEnvironment) and is one.
 //!
-//! From the inside out the usual order is [`TimeLimit`], [`Monitor`], [`ClipReward`], [`VecNormalize`], [`FrameStack`],
-//! [`NoisyReward`], [`Discretize`].
+//! From the inside out the usual order is [`TimeLimit`], [`ClipReward`], [`VecNormalize`], [`FrameStack`],
+//! [`NoisyReward`], [`Discretize`]; [`Monitor`] may be anywhere.
 
 mod clip_reward;
 mod discretize;
+mod episode_log;
 mod frame_stack;
 #[cfg(test)]
 mod golden_tests;
@@ -13,7 +14,7 @@ mod monitor;
 mod noisy_reward;
 mod normalizer;
 #[cfg(test)]
-mod scripted;
+pub(crate) mod scripted;
 mod storage;
 mod time_limit;
 mod vec_normalize;
@@ -22,6 +23,7 @@ mod wrapper_tests;
 
 pub use clip_reward::ClipReward;
 pub use discretize::{DEFAULT_BINS, Discretize};
+pub use episode_log::EpisodeLog;
 pub use frame_stack::FrameStack;
 pub use moments::RunningMoments;
 pub use monitor::Monitor;
@@ -46,6 +48,11 @@ macro_rules! forward {
     (@ restart) => {
         fn restart(&mut self, env: usize) -> Result<Observations<'_>, EnvironmentError> {
             self.inner.restart(env)
+        }
+    };
+    (@ notes) => {
+        fn notes(&self) -> &[String] {
+            self.inner.notes()
         }
     };
     (@ render) => {

@@ -28,7 +28,7 @@ impl<V: VectorEnvironment> NoisyReward<V> {
 }
 
 impl<V: VectorEnvironment> VectorEnvironment for NoisyReward<V> {
-    forward!(spec, reset, restart, render, normalizer);
+    forward!(spec, reset, restart, notes, render, normalizer);
 
     fn step(&mut self, actions: Actions<'_>) -> Result<Step<'_>, EnvironmentError> {
         let step = self.inner.step(actions)?;

@@ -5,7 +5,7 @@ use crate::environment::{
 };
 
 /// One thing after another. `T` is how observations are held.
-pub(super) struct Scripted<T> {
+pub(crate) struct Scripted<T> {
     pub spec: EnvironmentSpec,
     pub first: Vec<T>,
     pub steps: Vec<Scene<T>>,
@@ -14,7 +14,7 @@ pub(super) struct Scripted<T> {
     pub continuous: Vec<f32>,
 }
 
-pub(super) struct Scene<T> {
+pub(crate) struct Scene<T> {
     pub observations: Vec<T>,
     pub rewards: Vec<f32>,
     pub ends: Vec<Option<End>>,
@@ -28,7 +28,7 @@ impl<T> Scripted<T> {
     }
 }
 
-pub(super) trait Held: Send + Sized {
+pub(crate) trait Held: Send + Sized {
     fn view(numbers: &[Self]) -> Observations<'_>;
 }
 

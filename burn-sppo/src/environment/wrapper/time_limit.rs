@@ -74,7 +74,7 @@ impl<V: VectorEnvironment> TimeLimit<V> {
 }
 
 impl<V: VectorEnvironment> VectorEnvironment for TimeLimit<V> {
-    forward!(spec, render, normalizer);
+    forward!(spec, notes, render, normalizer);
 
     fn reset(&mut self, seed: Option<u64>) -> Result<Observations<'_>, EnvironmentError> {
         self.steps.fill(0);

@@ -63,7 +63,7 @@ fn normalize(normalizer: &Normalizer, from: Observations<'_>, to: &mut [f32]) {
 }
 
 impl<V: VectorEnvironment> VectorEnvironment for VecNormalize<V> {
-    forward!(render);
+    forward!(notes, render);
 
     fn spec(&self) -> &EnvironmentSpec {
         &self.spec

@@ -1,8 +1,10 @@
 use std::path::{Path, PathBuf};
 
+use burn::tensor::Device;
 use burn_rlhf_tasks::config::{Argument, Overrides, load_control, resolve_control, to_toml};
 use burn_sppo::{
-    environment::{ActionSpace, EnvironmentError, MakeOptions, make},
+    environment::{ActionSpace, EnvironmentError, MakeOptions, VectorEnvironment, make},
+    policy::ControlPolicy,
     run::{RunDirectory, Streams},
     training::{ControlConfig, ControlError, PresetError, TrainedPolicy, Variation, evaluate, presets},
 };
@@ -44,6 +46,7 @@ pub fn train(arguments: TrainArguments, device: &DeviceArguments) -> Result<(), 
     console.line(&config.batch_arithmetic());
     let interrupter = interrupter()?;
     let (training, learner) = config.init(arguments.python.as_deref(), &device)?;
+    tell_notes(console, training.environment());
     let directory = run_directory(&arguments, &config);
     let mut training = training
         .directory(&directory)
@@ -84,16 +87,13 @@ pub fn eval(arguments: EvalArguments, device: &DeviceArguments) -> Result<(), Fa
     config.evaluation.deterministic = arguments.deterministic.unwrap_or(config.evaluation.deterministic);
     let (backend, device) = device::select(device)?;
     let mut environment = config.evaluation_environment(arguments.python.as_deref()).map_err(ControlError::from)?;
-    let mut policy = config.policy(environment.as_ref(), &device)?;
-    let mut steps = 0;
-    if !arguments.start {
-        let trained = TrainedPolicy::load(&arguments.run, policy)?;
-        if let (Some(normalizer), Some(saved)) = (environment.normalizer_mut(), &trained.normalizer) {
-            normalizer.copy_statistics(saved).map_err(ControlError::from)?;
-        }
-        steps = trained.steps * config.environment.num_envs as u64;
-        policy = trained.policy;
-    }
+    tell_notes(console, environment.as_ref());
+    let (policy, steps) = if arguments.start {
+        (config.policy(environment.as_ref(), &device)?, 0)
+    } else {
+        let trained = load_policy(&arguments.run, &config, environment.as_mut(), &device)?;
+        (trained.policy, trained.steps * config.environment.num_envs as u64)
+    };
     console.line(&format!("{} after {steps} steps, with {backend}", config.environment.id));
     let settings = config.evaluation.build();
     let streams = Streams::new(config.seed);
@@ -106,6 +106,27 @@ pub fn eval(arguments: EvalArguments, device: &DeviceArguments) -> Result<(), Fa
         scores.mean_length()
     ));
     Ok(())
+}
+
+/// The newest policy of a run, and in `environment` the statistics by which its observations were normalised.
+pub fn load_policy(
+    run: &Path,
+    config: &ControlConfig,
+    environment: &mut dyn VectorEnvironment,
+    device: &Device,
+) -> Result<TrainedPolicy<ControlPolicy>, ControlError> {
+    let trained = TrainedPolicy::load(run, config.policy(environment, device)?)?;
+    if let (Some(normalizer), Some(saved)) = (environment.normalizer_mut(), &trained.normalizer) {
+        normalizer.copy_statistics(saved)?;
+    }
+    Ok(trained)
+}
+
+/// Prints what a user should know of environments.
+pub fn tell_notes(console: Console, environment: &dyn VectorEnvironment) {
+    for note in environment.notes() {
+        console.line(&format!("note: {note}"));
+    }
 }
 
 fn run_directory(arguments: &TrainArguments, config: &ControlConfig) -> PathBuf {
@@ -140,7 +161,8 @@ fn fresh_configuration(arguments: &TrainArguments) -> Result<ControlConfig, Fail
 }
 
 /// What may change when a run goes on: how long it takes and what is measured, not what it computes.
-const MAY_CHANGE: [&str; 4] = ["total_steps", "evaluation.", "checkpoint.", "environment.workers"];
+const MAY_CHANGE: [&str; 5] =
+    ["total_steps", "evaluation.", "checkpoint.", "environment.workers", "environment.respawn"];
 
 fn overrides(arguments: &TrainArguments) -> Overrides {
     let mut list = vec![Argument::new("", "environment.id", arguments.task.clone())];
@@ -164,6 +186,7 @@ impl From<ControlError> for Failure {
                 | EnvironmentError::Setting { .. }
                 | EnvironmentError::ZeroSize { .. }
                 | EnvironmentError::NotContinuous { .. }
+                | EnvironmentError::NoPictures { .. }
                 | EnvironmentError::Noise(_)),
             ) => Self::usage(error),
             ControlError::NoSteps

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod control;
 pub mod curves;
 pub mod doctor;
+pub mod enjoy;
 pub mod eval;
 pub mod repro;
 pub mod sample;
