@@ -47,7 +47,7 @@ rows!(PolicyAction);
 impl PolicyAction {
     /// The numbers of the first row on the host, for the one environment that acts.
     pub fn values(&self) -> Vec<f32> {
-        self.0.clone().slice([0..1]).into_data().iter::<f32>().collect()
+        self.0.clone().narrow(0, 0, 1).into_data().iter::<f32>().collect()
     }
 }
 

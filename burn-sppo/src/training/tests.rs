@@ -270,6 +270,24 @@ fn a_resumed_training_writes_the_same_bytes() {
 }
 
 #[test]
+fn a_training_that_goes_on_writes_no_episode_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
+    cart_pole(&whole, 1280, 128, false).unwrap();
+    cart_pole(&parts, 640, 128, false).unwrap();
+    for lost in ["step-4", "step-5"] {
+        std::fs::remove_dir_all(parts.join("checkpoints").join(lost)).unwrap();
+    }
+    cart_pole(&parts, 1280, 128, true).unwrap();
+    let episodes = |run: &Path| -> Vec<String> {
+        let text = std::fs::read_to_string(run.join("monitor.csv")).unwrap();
+        text.lines().skip(2).map(|line| line.rsplit_once(',').unwrap().0.to_string()).collect()
+    };
+    assert_eq!(episodes(&whole), episodes(&parts), "returns and lengths, without the seconds");
+    assert!(episodes(&whole).len() > 20);
+}
+
+#[test]
 fn a_training_goes_on_in_the_environment_that_it_began_in() {
     let folder = tempfile::tempdir().unwrap();
     cart_pole(folder.path(), 128, 128, false).unwrap();

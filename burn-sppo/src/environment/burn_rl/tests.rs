@@ -145,7 +145,8 @@ fn what_was_saved_goes_on_even_between_two_episodes() {
     reader.end().unwrap();
     assert_eq!(second.state(), first.state(), "the end of the last episode");
     for _ in 0..2 {
-        (first.reset(), second.reset());
+        first.reset();
+        second.reset();
         assert_eq!(second.state(), first.state(), "the beginning of the next one");
         while !first.step(left()).done {
             second.step(left());
