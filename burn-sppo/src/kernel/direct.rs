@@ -125,8 +125,7 @@ mod x86 {
             let rows: [*const f32; M] = std::array::from_fn(|m| tile.left.add(m * row_stride));
             for depth in 0..tile.depth {
                 let right = tile.right.add(depth * tile.right_stride);
-                let line: [__m512; V] =
-                    std::array::from_fn(|v| _mm512_maskz_loadu_ps(mask(v), right.add(v * LANES)));
+                let line: [__m512; V] = std::array::from_fn(|v| _mm512_maskz_loadu_ps(mask(v), right.add(v * LANES)));
                 for m in 0..M {
                     let left = _mm512_set1_ps(*rows[m].add(depth * step));
                     for v in 0..V {
@@ -140,9 +139,7 @@ mod x86 {
                     let sum = match tile.plus {
                         Plus::Nothing => sum,
                         Plus::Output => _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, address)),
-                        Plus::Row(row) => {
-                            _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, row.as_ptr().add(v * LANES)))
-                        }
+                        Plus::Row(row) => _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, row.as_ptr().add(v * LANES))),
                     };
                     _mm512_mask_storeu_ps(address, mask, sum);
                 }
@@ -165,14 +162,21 @@ mod tests {
             let left: Vec<f32> = (0..rows * depth).map(number).collect();
             let right: Vec<f32> = (0..depth * columns).map(|i| number(i + 13)).collect();
             let row: Vec<f32> = (0..columns).map(|i| number(i + 29)).collect();
-            let plain = |i: usize, j: usize| (0..depth).map(|k| left[i * depth + k] * right[k * columns + j]).sum::<f32>();
+            let plain =
+                |i: usize, j: usize| (0..depth).map(|k| left[i * depth + k] * right[k * columns + j]).sum::<f32>();
             let transposed: Vec<f32> = (0..rows * depth).map(|i| left[i % rows * depth + i / rows]).collect();
             let views = [MatrixRef::new(&left, rows, depth), MatrixRef::new(&transposed, depth, rows).transposed()];
-            for (left, plus) in views.into_iter().flat_map(|view| {
-                [(view, Plus::Nothing), (view, Plus::Output), (view, Plus::Row(&row))]
-            }) {
+            for (left, plus) in views
+                .into_iter()
+                .flat_map(|view| [(view, Plus::Nothing), (view, Plus::Output), (view, Plus::Row(&row))])
+            {
                 let mut output = vec![0.25; rows * columns];
-                multiply(MatrixMut::new(&mut output, rows, columns), left, MatrixRef::new(&right, depth, columns), plus);
+                multiply(
+                    MatrixMut::new(&mut output, rows, columns),
+                    left,
+                    MatrixRef::new(&right, depth, columns),
+                    plus,
+                );
                 for (index, found) in output.into_iter().enumerate() {
                     let (i, j) = (index / columns, index % columns);
                     let added = match plus {

@@ -254,9 +254,7 @@ impl<const L: usize, const N: usize> Operation<N> for Perceptron<L> {
             });
             each.collect::<Vec<_>>().iter().for_each(|sums| total.add(sums));
         } else {
-            blocks
-                .into_iter()
-                .for_each(|block| self.differentiate(&saved, &transposed, &widths, block, &mut total));
+            blocks.into_iter().for_each(|block| self.differentiate(&saved, &transposed, &widths, block, &mut total));
         }
         let mut gradients = for_x.map(|for_x| tensor(for_x, [rows, widths[0]])).into_iter();
         let mut weights = total.weights.into_iter().zip(widths.windows(2));

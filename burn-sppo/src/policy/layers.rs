@@ -129,7 +129,10 @@ mod tests {
                     let largest = expected.iter().fold(1.0f32, |largest, value| largest.max(value.abs()));
                     for (found, expected) in found.iter().zip(&expected) {
                         let error = (found - expected).abs();
-                        assert!(error < 1e-5 * largest, "{rows} {widths:?} {activation:?} {part}: {found} not {expected}");
+                        assert!(
+                            error < 1e-5 * largest,
+                            "{rows} {widths:?} {activation:?} {part}: {found} not {expected}"
+                        );
                     }
                 }
             }

@@ -114,7 +114,7 @@ impl NatureCnn {
     }
 
     fn features(&self, observations: Tensor<2>) -> Tensor<2> {
-        let maps = self.convolved(observations);
+        let maps = self.convolve(observations);
         #[cfg(feature = "flex")]
         let features = self.dense.forward(&self.linear, maps);
         #[cfg(not(feature = "flex"))]
@@ -122,8 +122,11 @@ impl NatureCnn {
         relu(features)
     }
 
-    /// The last convolution's output, flat.
-    fn convolved(&self, observations: Tensor<2>) -> Tensor<2> {
+    /// The output of the convolutions alone, flat.
+    ///
+    /// # Shapes
+    /// - observations: `[N, channels · height · width]`
+    pub fn convolve(&self, observations: Tensor<2>) -> Tensor<2> {
         let [first, others @ ..] = &self.convolutions;
         // Bringing pixels to 0..=1 is left to the weights, of which there are fewer.
         let weight = first.weight.val() / WHITE;

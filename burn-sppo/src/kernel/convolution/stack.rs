@@ -59,7 +59,13 @@ impl Convolutions {
     }
 
     /// The maps of an image one after another, channels last, and the output.
-    fn apply(&self, image: &[f32], parameters: &Parameters, maps: &mut [MaybeUninit<f32>], output: &mut [MaybeUninit<f32>]) {
+    fn apply(
+        &self,
+        image: &[f32],
+        parameters: &Parameters,
+        maps: &mut [MaybeUninit<f32>],
+        output: &mut [MaybeUninit<f32>],
+    ) {
         let mut written: &[f32] = image;
         let mut rest = maps;
         for ((layer, weight), bias) in self.layers.iter().zip(&parameters.weights).zip(&parameters.biases) {
@@ -245,7 +251,8 @@ impl Operation<7> for Convolutions {
             .map(|(((for_images, images), maps), gradients)| {
                 let mut sums = Sums::new(layers);
                 let mut for_images = for_images.as_deref_mut().map(|block| block.chunks_exact_mut(image));
-                let each = images.chunks_exact(image).zip(maps.chunks_exact(size)).zip(gradients.chunks_exact(features));
+                let each =
+                    images.chunks_exact(image).zip(maps.chunks_exact(size)).zip(gradients.chunks_exact(features));
                 for ((image, maps), gradient) in each {
                     let for_image = for_images.as_mut().and_then(Iterator::next);
                     self.differentiate(image, maps, gradient, &backward, &mut sums, for_image);
@@ -261,9 +268,8 @@ impl Operation<7> for Convolutions {
                 tensor(layers[index].by_output(&total.weights[index]), shape)
             })
         };
-        let bias = |index: usize| {
-            needed[2 + 2 * index].then(|| tensor(total.biases[index].clone(), [layers[index].outputs]))
-        };
+        let bias =
+            |index: usize| needed[2 + 2 * index].then(|| tensor(total.biases[index].clone(), [layers[index].outputs]));
         let rows = images.len() / image;
         let for_images = for_images.map(|gradients| tensor(gradients, [rows, image]));
         [for_images, weight(0), bias(0), weight(1), bias(1), weight(2), bias(2)]

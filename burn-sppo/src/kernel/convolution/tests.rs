@@ -86,9 +86,8 @@ fn what_is_not_tracked_gives_the_same_numbers() {
     let image = [4, 84, 84];
     let Some(operation) = Convolutions::new(image, LAYERS) else { return };
     let images = noise(1, 1.0, [3, 4 * 84 * 84]);
-    let parameters: [_; 3] = [(4, 32, 8), (32, 64, 4), (64, 64, 3)].map(|(inputs, outputs, kernel)| {
-        (noise(3, 0.05, [outputs, inputs, kernel, kernel]), noise(4, 0.1, [outputs]))
-    });
+    let parameters: [_; 3] = [(4, 32, 8), (32, 64, 4), (64, 64, 3)]
+        .map(|(inputs, outputs, kernel)| (noise(3, 0.05, [outputs, inputs, kernel, kernel]), noise(4, 0.1, [outputs])));
     let of = |tracked: bool| {
         let mut tensors = vec![images.clone().into_dispatch()];
         for (weight, bias) in &parameters {

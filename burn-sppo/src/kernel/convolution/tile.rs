@@ -166,8 +166,7 @@ pub fn by_stretch(geometry: &Geometry, weight: &[f32]) -> Vec<f32> {
     for (index, _) in geometry.runs.iter().enumerate() {
         for start in (0..geometry.run).step_by(COLUMNS) {
             let stretch = start..geometry.run.min(start + COLUMNS);
-            let places: Vec<usize> =
-                stretch.map(|place| geometry.place(index * geometry.run + place)).collect();
+            let places: Vec<usize> = stretch.map(|place| geometry.place(index * geometry.run + place)).collect();
             for row in weight.chunks_exact(depth) {
                 packed.extend(places.iter().map(|&place| row[place]));
                 packed.resize(packed.len().next_multiple_of(LANES), 0.0);
