@@ -9,6 +9,7 @@ pub mod direct;
 pub mod elementary;
 pub mod gemm;
 pub mod linear;
+pub mod log_softmax;
 pub mod matrix;
 pub mod operation;
 pub mod packs;

@@ -70,9 +70,16 @@ unsafe fn forward_tile<const M: usize, const V: usize>(
     let mut right = weight.as_ptr();
     // SAFETY: the caller vouches for every address.
     unsafe {
-        let patches: [*const f32; M] = std::array::from_fn(|m| image.add(geometry.patch(position + m)));
+        // Loops rather than closures, which would be calls, with all sums in memory before and after.
+        let mut patches = [image; M];
+        for (m, patch) in patches.iter_mut().enumerate() {
+            *patch = image.add(geometry.patch(position + m));
+        }
         for &start in &geometry.runs {
-            let rows = patches.map(|patch| patch.add(start));
+            let mut rows = patches;
+            for row in &mut rows {
+                *row = row.add(start);
+            }
             for depth in 0..geometry.run {
                 let line: [__m512; V] = std::array::from_fn(|v| _mm512_loadu_ps(right.add(v * LANES)));
                 for m in 0..M {
@@ -223,7 +230,10 @@ unsafe fn input_tile<const M: usize, const V: usize>(
     let mut right = stretch.as_ptr();
     // SAFETY: the caller vouches for every address.
     unsafe {
-        let rows: [*const f32; M] = std::array::from_fn(|m| left.add(m * geometry.outputs));
+        let mut rows = [left; M];
+        for (m, row) in rows.iter_mut().enumerate() {
+            *row = left.add(m * geometry.outputs);
+        }
         for output in 0..geometry.outputs {
             let line: [__m512; V] = std::array::from_fn(|v| _mm512_loadu_ps(right.add(v * LANES)));
             for m in 0..M {
