@@ -51,8 +51,8 @@ pub fn tanh(x: f32) -> f32 {
     let square = x * x;
     let [mut above, mut below] = [P[4], Q[4]];
     for power in (0..4).rev() {
-        above = above * square + P[power];
-        below = below * square + Q[power];
+        above = above.mul_add(square, P[power]);
+        below = below.mul_add(square, Q[power]);
     }
     (x * above / below).clamp(-1.0, 1.0)
 }

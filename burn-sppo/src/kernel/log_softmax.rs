@@ -4,6 +4,7 @@ use burn::backend::flex::FlexTensor;
 
 use super::elementary::exp;
 use super::operation::{Operation, contiguous, tensor};
+use super::vectorise::vectorise;
 
 /// Log-softmax of each row; the input is `[N, K]`.
 #[derive(Clone, Copy, Debug)]
@@ -16,13 +17,7 @@ impl Operation<1> for LogSoftmax {
         let logits = contiguous(logits);
         let shape: [usize; 2] = logits.layout().shape().dims();
         let mut output = logits.storage::<f32>().to_vec();
-        for row in output.chunks_exact_mut(shape[1].max(1)) {
-            let highest = row.iter().fold(f32::NEG_INFINITY, |highest, &logit| highest.max(logit));
-            let sum: f32 = row.iter().map(|&logit| exp(logit - highest)).sum();
-            let level = sum.ln();
-            // In this order large logits do not swallow the difference.
-            row.iter_mut().for_each(|logit| *logit = *logit - highest - level);
-        }
+        normalize(&mut output, shape[1].max(1));
         let output = tensor(output, shape);
         (output.clone(), output)
     }
@@ -30,12 +25,27 @@ impl Operation<1> for LogSoftmax {
     fn backward(self, output: FlexTensor, gradient: FlexTensor, _: [bool; 1]) -> [Option<FlexTensor>; 1] {
         let shape: [usize; 2] = output.layout().shape().dims();
         let mut gradient = contiguous(gradient).storage::<f32>().to_vec();
-        let rows = output.storage::<f32>().chunks_exact(shape[1].max(1));
-        for (gradient, log_prob) in gradient.chunks_exact_mut(shape[1].max(1)).zip(rows) {
-            let sum: f32 = gradient.iter().sum();
-            gradient.iter_mut().zip(log_prob).for_each(|(gradient, &log_prob)| *gradient -= exp(log_prob) * sum);
-        }
+        differentiate(&mut gradient, output.storage(), shape[1].max(1));
         [Some(tensor(gradient, shape))]
+    }
+}
+
+vectorise! {
+    fn normalize(rows: &mut [f32], choices: usize) {
+        for row in rows.chunks_exact_mut(choices) {
+            let highest = row.iter().fold(f32::NEG_INFINITY, |highest, &logit| highest.max(logit));
+            let sum: f32 = row.iter().map(|&logit| exp(logit - highest)).sum();
+            let level = sum.ln();
+            // In this order large logits do not swallow the difference.
+            row.iter_mut().for_each(|logit| *logit = *logit - highest - level);
+        }
+    }
+
+    fn differentiate(gradient: &mut [f32], log_probs: &[f32], choices: usize) {
+        for (gradient, log_probs) in gradient.chunks_exact_mut(choices).zip(log_probs.chunks_exact(choices)) {
+            let sum: f32 = gradient.iter().sum();
+            gradient.iter_mut().zip(log_probs).for_each(|(gradient, &log_prob)| *gradient -= exp(log_prob) * sum);
+        }
     }
 }
 
