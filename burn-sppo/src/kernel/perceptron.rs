@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::direct::multiply;
 use super::elementary::tanh;
+use super::linear::add_rows;
 use super::matrix::{MatrixMut, MatrixRef};
 use super::operation::{Operation, contiguous, tensor};
 use super::tile::Plus;
@@ -121,12 +122,6 @@ vectorise! {
             *gradient *= 1.0 - output * output;
         }
     }
-
-    fn add(sums: &mut [f32], values: &[f32]) {
-        for (sum, &value) in sums.iter_mut().zip(values) {
-            *sum += value;
-        }
-    }
 }
 
 /// Gradients of the parameters of each layer.
@@ -144,8 +139,8 @@ impl Sums {
     }
 
     fn add(&mut self, other: &Self) {
-        self.weights.iter_mut().zip(&other.weights).for_each(|(sums, values)| add(sums, values));
-        self.biases.iter_mut().zip(&other.biases).for_each(|(sums, values)| add(sums, values));
+        self.weights.iter_mut().zip(&other.weights).for_each(|(sums, values)| add_rows(sums, values));
+        self.biases.iter_mut().zip(&other.biases).for_each(|(sums, values)| add_rows(sums, values));
     }
 }
 
@@ -181,7 +176,7 @@ impl<const L: usize> Perceptron<L> {
                 Activation::Relu => through_relu(&mut gradient, output),
                 Activation::Tanh => through_tanh(&mut gradient, output),
             }
-            gradient.chunks_exact(next).for_each(|row| add(&mut sums.biases[layer], row));
+            add_rows(&mut sums.biases[layer], &gradient);
             let below = if layer > 0 { &saved.outputs[layer - 1] } else { &saved.x };
             let below = MatrixRef::new(&below.storage::<f32>()[start * width..][..rows * width], rows, width);
             let view = MatrixRef::new(&gradient, rows, next);

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::geometry::{Geometry, Layout};
 use super::tile;
+use crate::kernel::linear::add_rows;
 use crate::kernel::operation::{Operation, contiguous, tensor};
 
 /// Images whose parameter gradients are summed together; fixed, so that sums do not depend on the number of threads.
@@ -107,9 +108,7 @@ impl Convolutions {
                 0 => image,
                 _ => &maps[start - self.layers[index - 1].map()..start],
             };
-            for row in gradient.chunks_exact(layer.outputs) {
-                sums.biases[index].iter_mut().zip(row).for_each(|(sum, &value)| *sum += value);
-            }
+            add_rows(&mut sums.biases[index], &gradient);
             // SAFETY: the machine has the instructions, as was found when the operation was made.
             unsafe {
                 tile::weight_gradient(layer, below, &gradient, &mut sums.weights[index]);
@@ -160,9 +159,7 @@ impl Sums {
 
     fn add(&mut self, other: &Self) {
         let pairs = self.weights.iter_mut().zip(&other.weights).chain(self.biases.iter_mut().zip(&other.biases));
-        for (sums, values) in pairs {
-            sums.iter_mut().zip(values).for_each(|(sum, &value)| *sum += value);
-        }
+        pairs.for_each(|(sums, values)| add_rows(sums, values));
     }
 }
 
