@@ -59,6 +59,15 @@ impl Convolutions {
         self.layers.iter().map(Geometry::map).sum()
     }
 
+    /// The weights as they are, and all parameters as the forward pass reads them.
+    fn parameters(&self, [w1, b1, w2, b2, w3, b3]: [FlexTensor; 6]) -> ([FlexTensor; 3], Parameters) {
+        let weights = [w1, w2, w3].map(contiguous);
+        let mut by_depth = self.layers.iter().zip(&weights).map(|(layer, weight)| layer.by_depth(weight.storage()));
+        let mut next = || by_depth.next().unwrap_or_default();
+        let by_depth = [next(), next(), next()];
+        (weights, Parameters { weights: by_depth, biases: [b1, b2, b3].map(contiguous) })
+    }
+
     /// The maps of an image one after another, channels last, and the output.
     fn apply(
         &self,
@@ -169,16 +178,6 @@ pub struct Saved {
     images: FlexTensor,
     weights: [FlexTensor; 3],
     maps: Arc<Vec<f32>>,
-}
-
-impl Convolutions {
-    fn parameters(&self, [w1, b1, w2, b2, w3, b3]: [FlexTensor; 6]) -> ([FlexTensor; 3], Parameters) {
-        let weights = [w1, w2, w3].map(contiguous);
-        let mut by_depth = self.layers.iter().zip(&weights).map(|(layer, weight)| layer.by_depth(weight.storage()));
-        let mut next = || by_depth.next().unwrap_or_default();
-        let by_depth = [next(), next(), next()];
-        (weights, Parameters { weights: by_depth, biases: [b1, b2, b3].map(contiguous) })
-    }
 }
 
 impl Operation<7> for Convolutions {

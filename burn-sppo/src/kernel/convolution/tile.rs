@@ -144,10 +144,10 @@ unsafe fn weight_tile<const M: usize, const V: usize>(
             let mut left = image.add(row * row_step);
             for column in 0..geometry.columns {
                 let line: [__m512; V] = std::array::from_fn(|v| _mm512_loadu_ps(right.add(v * LANES)));
-                for m in 0..M {
+                for (m, sums) in sums.iter_mut().enumerate() {
                     let left = _mm512_set1_ps(*left.add(m));
                     for v in 0..V {
-                        sums[m][v] = _mm512_fmadd_ps(left, line[v], sums[m][v]);
+                        sums[v] = _mm512_fmadd_ps(left, line[v], sums[v]);
                     }
                 }
                 if column + 1 < geometry.columns {
