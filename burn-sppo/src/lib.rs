@@ -49,6 +49,8 @@ pub mod distribution;
 pub mod environment;
 #[cfg(feature = "flex")]
 mod flex;
+#[cfg(feature = "flex")]
+pub mod kernel;
 pub mod learner;
 pub mod loss;
 pub mod optim;

@@ -113,7 +113,7 @@ pub(crate) fn sum_columns(values: Tensor<2>) -> Tensor<1> {
 
 /// `sum of -p log p` over the last dimension, of which an impossible action is no part.
 pub(crate) fn entropy_of<const D: usize>(log_prob: Tensor<D>) -> Tensor<D> {
-    let impossible = log_prob.clone().detach().equal_elem(f32::NEG_INFINITY);
+    let impossible = log_prob.clone().without_autodiff().equal_elem(f32::NEG_INFINITY);
     let finite = log_prob.clone().mask_fill(impossible, 0.0);
     (log_prob.exp() * finite).sum_dim(D - 1).neg()
 }

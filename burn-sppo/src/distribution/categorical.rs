@@ -3,6 +3,8 @@ use rand::Rng;
 
 use crate::distribution::base::{entropy_of, gumbel};
 use crate::distribution::{Distribution, DistributionError};
+#[cfg(feature = "flex")]
+use crate::kernel::{log_softmax::LogSoftmax, operation};
 use crate::loss::samples::at_least_f32;
 
 /// One choice out of `K`.
@@ -17,7 +19,12 @@ impl Categorical {
     /// # Shapes
     /// - logits: `[N, K]`
     pub fn new(logits: Tensor<2>) -> Self {
-        Self { log_prob: log_softmax(at_least_f32(logits), 1) }
+        let logits = at_least_f32(logits);
+        #[cfg(feature = "flex")]
+        if operation::is_f32_on_flex(&logits) {
+            return Self { log_prob: operation::run(LogSoftmax, [logits.into_dispatch()]) };
+        }
+        Self { log_prob: log_softmax(logits, 1) }
     }
 
     /// Log-probability of the actions, `[N, 1]`, as `[N]`.

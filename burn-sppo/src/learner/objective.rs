@@ -62,7 +62,7 @@ impl<'a> Objective<'a> {
         old_distribution: Option<(Tensor<2>, Tensor<1, Int>)>,
     ) -> Result<Tensor<1>, UpdateError> {
         let (config, reduction) = (&self.update.config, self.reduction);
-        let log_ratio = reduction.keep(log_prob.clone().detach() - self.old_log_prob.clone());
+        let log_ratio = reduction.keep(log_prob.clone().without_autodiff() - self.old_log_prob.clone());
         let (old_full_log_prob, actions) = old_distribution.unzip();
         let policy = self.update.policy_loss.forward(
             PolicySamples {
@@ -75,17 +75,17 @@ impl<'a> Objective<'a> {
             },
             reduction,
         )?;
-        let ratio = policy.ratio.detach();
+        let ratio = policy.ratio.without_autodiff();
         let mut total = policy.loss;
         let mut mean_entropy = self.zero.clone();
         if config.ent_coef != 0.0 {
             let loss = loss::entropy_loss(entropy, log_prob, reduction);
-            mean_entropy = loss.clone().detach().neg();
+            mean_entropy = loss.clone().without_autodiff().neg();
             total = total + loss * config.ent_coef;
         }
         self.policy = vec![
-            policy.policy.detach(),
-            policy.reverse.map_or_else(|| self.zero.clone(), Tensor::detach),
+            policy.policy.without_autodiff(),
+            policy.reverse.map_or_else(|| self.zero.clone(), Tensor::without_autodiff),
             approximate_kl::k1(log_ratio.clone(), reduction),
             approximate_kl::k3(log_ratio.clone(), reduction),
             loss::clip_fraction(ratio.clone(), config.policy_loss.clip_range, reduction),
@@ -99,7 +99,7 @@ impl<'a> Objective<'a> {
     /// Value loss, weighted, `[1]`.
     pub fn value(&mut self, value: Tensor<1>, reduction: &Reduction) -> Result<Tensor<1>, UpdateError> {
         let config = &self.update.config;
-        let now = value.clone().detach();
+        let now = value.clone().without_autodiff();
         let old_value = self.old_value.clone().unwrap_or_else(|| now.clone());
         let error = reduction.keep(self.returns.clone() - now.clone());
         let clipped = match config.value_loss.range() {
@@ -107,14 +107,18 @@ impl<'a> Objective<'a> {
             None => self.zero.clone(),
         };
         let loss = config.value_loss.forward(value, old_value, self.returns.clone(), reduction)?;
-        self.value =
-            vec![reduction.mean(error.clone()), reduction.mean(error.square()), clipped, loss.clone().detach()];
+        self.value = vec![
+            reduction.mean(error.clone()),
+            reduction.mean(error.square()),
+            clipped,
+            loss.clone().without_autodiff(),
+        ];
         Ok(self.count(loss * config.vf_coef))
     }
 
     /// The module's own loss, `[1]`.
     pub fn auxiliary(&mut self, loss: Tensor<1>) -> Tensor<1> {
-        self.auxiliary = loss.clone().detach();
+        self.auxiliary = loss.clone().without_autodiff();
         self.count(loss)
     }
 
@@ -127,7 +131,7 @@ impl<'a> Objective<'a> {
     }
 
     fn count(&mut self, part: Tensor<1>) -> Tensor<1> {
-        self.total = self.total.clone() + part.clone().detach();
+        self.total = self.total.clone() + part.clone().without_autodiff();
         part
     }
 }

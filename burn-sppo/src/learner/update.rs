@@ -228,10 +228,11 @@ impl Update {
         let (policy_count, value_count) = (count(mask), count(value_mask));
         let mut accumulator = GradientsAccumulator::new();
         let mut sums = MinibatchSums::default();
+        let constants = device.clone().without_autodiff();
         for (index, rows) in minibatch.chunks(self.config.microbatch).enumerate() {
             let start = index * self.config.microbatch * samples.per_row;
             let range = start..start + rows.len() * samples.per_row;
-            let upload = Upload { device, range: range.clone() };
+            let upload = Upload { device: &constants, range: range.clone() };
             let reduction = upload.reduction(mask, policy_count);
             let value_reduction = upload.reduction(value_mask, value_count);
             let batch = rollout.batch(rows, minibatch, device);
@@ -288,7 +289,7 @@ struct Step {
     sums: MinibatchSums,
 }
 
-/// Brings the entries of one microbatch to the device.
+/// Brings the entries of one microbatch to the device, as constants that no graph has to follow.
 pub(super) struct Upload<'a> {
     device: &'a Device,
     /// Place of the microbatch in the minibatch.

@@ -102,10 +102,10 @@ impl Surrogate {
     ) -> PolicyLossOutput {
         PolicyLossOutput {
             loss,
-            policy: policy.detach(),
-            reverse: reverse.map(Tensor::detach),
-            ratio: self.ratio.detach(),
-            log_ratio: self.log_ratio.detach(),
+            policy: policy.without_autodiff(),
+            reverse: reverse.map(Tensor::without_autodiff),
+            ratio: self.ratio.without_autodiff(),
+            log_ratio: self.log_ratio.without_autodiff(),
             flag: reduction.keep_flags(self.flag),
         }
     }
@@ -117,7 +117,7 @@ impl Surrogate {
 /// The gradient is switched by that same flag, so that the flag means what it says, on the edges too.
 pub(super) fn clip_objective(ratio: Tensor<1>, advantage: Tensor<1>, clip_range: f64) -> (Tensor<1>, Tensor<1, Bool>) {
     let (low, high) = (1.0 - clip_range, 1.0 + clip_range);
-    let constant = ratio.clone().detach();
+    let constant = ratio.clone().without_autodiff();
     let inside = constant.clone().greater_equal_scalar(low).bool_and(constant.clone().lower_equal_scalar(high));
     let clipped = advantage.clone() * at_least(at_most(constant.clone(), high), low);
     let takes_unclipped = (advantage.clone() * constant).lower_equal(clipped.clone());
@@ -143,5 +143,5 @@ pub(crate) fn at_least(x: Tensor<1>, bound: f64) -> Tensor<1> {
 /// - ratio: `[N]`
 /// - output: `[1]`
 pub fn clip_fraction(ratio: Tensor<1>, clip_range: f64, reduction: &Reduction) -> Tensor<1> {
-    reduction.mean((ratio.detach() - 1.0).abs().greater_scalar(clip_range).float())
+    reduction.mean((ratio.without_autodiff() - 1.0).abs().greater_scalar(clip_range).float())
 }

@@ -69,8 +69,8 @@ pub(crate) fn on_policy_output(
     let (shape, device) = (advantage.dims(), advantage.device());
     PolicyLossOutput {
         loss,
-        policy: policy.detach(),
-        reverse: reverse.map(Tensor::detach),
+        policy: policy.without_autodiff(),
+        reverse: reverse.map(Tensor::without_autodiff),
         ratio: advantage.ones_like(),
         log_ratio: advantage.zeros_like(),
         flag: reduction.keep_flags(Tensor::<1, Bool>::full(shape, true, &device)),

@@ -61,7 +61,7 @@ pub(crate) fn on_policy(samples: &PolicySamples, symmetry: &Symmetry) -> Result<
         ReverseForm::Mae => advantage * (other() - probability()),
         ReverseForm::PerActionRatio => {
             let new = require(&samples.full_log_prob, symmetry.form, "the log-probabilities of all actions")?;
-            let old = new.clone().detach();
+            let old = new.clone().without_autodiff();
             advantage * -symmetry.z * other_ratios(samples, new, old, symmetry.form)?
         }
     })
@@ -102,7 +102,7 @@ fn other_ratios(
     let actions = require(&samples.actions, form, "the actions taken")?;
     let [count, classes] = new.dims();
     let taken: Tensor<2, Bool> = actions.one_hot(classes).equal_elem(1);
-    let impossible = new.clone().detach().equal_elem(f32::NEG_INFINITY);
+    let impossible = new.clone().without_autodiff().equal_elem(f32::NEG_INFINITY);
     let left_out = taken.bool_or(impossible);
     // Filled before the exponential too: there is no gradient through an infinite difference.
     let log_ratio = (new - old).mask_fill(left_out.clone(), 0.0).reshape([count * classes]);

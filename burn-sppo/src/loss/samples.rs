@@ -64,10 +64,11 @@ impl PolicySamples {
             check_length(name, length.unwrap_or(count), count)?;
         }
         self.log_prob = reduction.keep(at_least_f32(self.log_prob));
-        self.old_log_prob = reduction.keep(at_least_f32(self.old_log_prob.detach()));
-        self.advantage = reduction.keep(at_least_f32(self.advantage.detach()));
+        self.old_log_prob = reduction.keep(at_least_f32(self.old_log_prob.without_autodiff()));
+        self.advantage = reduction.keep(at_least_f32(self.advantage.without_autodiff()));
         self.full_log_prob = self.full_log_prob.map(|x| reduction.keep_rows(at_least_f32(x)));
-        self.old_full_log_prob = self.old_full_log_prob.map(|x| reduction.keep_rows(at_least_f32(x.detach())));
+        self.old_full_log_prob =
+            self.old_full_log_prob.map(|x| reduction.keep_rows(at_least_f32(x.without_autodiff())));
         Ok(self)
     }
 }

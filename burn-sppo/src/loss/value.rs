@@ -48,8 +48,8 @@ impl ValueLoss {
         check_length("returns", returns.dims()[0], count)?;
         check_length("the mask", reduction.mask_length().unwrap_or(count), count)?;
         let value = reduction.keep(at_least_f32(value));
-        let old_value = reduction.keep(at_least_f32(old_value.detach()));
-        let returns = reduction.keep(at_least_f32(returns.detach()));
+        let old_value = reduction.keep(at_least_f32(old_value.without_autodiff()));
+        let returns = reduction.keep(at_least_f32(returns.without_autodiff()));
 
         let error = (value.clone() - returns.clone()).square();
         let clipped_error = |range: f64| {
@@ -83,5 +83,5 @@ impl ValueLoss {
 /// - value, old_value: `[N]`
 /// - output: `[1]`
 pub fn value_clip_fraction(value: Tensor<1>, old_value: Tensor<1>, range: f64, reduction: &Reduction) -> Tensor<1> {
-    reduction.mean((value.detach() - old_value.detach()).abs().greater_scalar(range).float())
+    reduction.mean((value.without_autodiff() - old_value.without_autodiff()).abs().greater_scalar(range).float())
 }

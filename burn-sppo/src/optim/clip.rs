@@ -17,6 +17,10 @@ const EPSILON: f64 = 1e-6;
 /// The sum runs over parameters in the order of the module and over each tensor row by row, so that it comes out the
 /// same every time.
 pub fn clip_grad_norm<M: Module>(grads: &mut GradientsParams, module: &M, max_norm: Option<f64>) -> Tensor<1> {
+    #[cfg(feature = "flex")]
+    if let Some(norm) = flex::clip(grads, module, max_norm) {
+        return norm;
+    }
     let mut squares = SquaredNorms { grads, sums: vec![], device: None };
     module.visit(&mut squares);
     let (sums, device) = (squares.sums, squares.device);
@@ -83,6 +87,72 @@ impl ModuleVisitor for Scale<'_> {
         if let Some(grad) = self.grads.remove::<D>(param.id) {
             let factor = self.factor.clone().to_device(&grad.device()).cast(grad.dtype());
             self.grads.register(param.id, grad * factor.unsqueeze());
+        }
+    }
+}
+
+/// The same where the host holds the gradients: one pass over them to measure, one to scale.
+#[cfg(feature = "flex")]
+mod flex {
+    use burn::module::{Module, ModuleVisitor, Param};
+    use burn::optim::GradientsParams;
+    use burn::tensor::{Device, Tensor};
+    use rayon::prelude::*;
+
+    use super::EPSILON;
+    use crate::flex::{BLOCK, fits, primitive, tensor};
+    use crate::kernel::elementary;
+
+    /// `None` if a gradient is not f32 on flex.
+    pub fn clip<M: Module>(grads: &mut GradientsParams, module: &M, max_norm: Option<f64>) -> Option<Tensor<1>> {
+        let mut squares = Squares { grads, sum: Some(0.0) };
+        module.visit(&mut squares);
+        let norm = squares.sum?.sqrt();
+        // In this order a norm that is NaN scales too.
+        let scale = max_norm.map(|max_norm| max_norm / (norm + EPSILON)).filter(|scale| !matches!(scale, 1.0..));
+        if let Some(scale) = scale {
+            module.visit(&mut Scale { grads, factor: scale as f32 });
+        }
+        Some(Tensor::from_data([norm as f32], &Device::flex()))
+    }
+
+    struct Squares<'a> {
+        grads: &'a GradientsParams,
+        sum: Option<f64>,
+    }
+
+    impl ModuleVisitor for Squares<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let Some(grad) = self.grads.get::<D>(param.id) else { return };
+            let squares = fits(&grad).then(|| {
+                let grad = primitive(grad);
+                let blocks = grad.storage::<f32>().par_chunks(BLOCK);
+                let sums: Vec<f32> = blocks.map(sum_of_squares).collect();
+                sums.into_iter().map(f64::from).sum::<f64>()
+            });
+            self.sum = self.sum.zip(squares).map(|(sum, squares)| sum + squares);
+        }
+    }
+
+    struct Scale<'a> {
+        grads: &'a mut GradientsParams,
+        factor: f32,
+    }
+
+    impl ModuleVisitor for Scale<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if let Some(grad) = self.grads.remove::<D>(param.id) {
+                let mut grad = primitive(grad);
+                let blocks = grad.storage_mut::<f32>().par_chunks_mut(BLOCK);
+                blocks.for_each(|block| block.iter_mut().for_each(|value| *value *= self.factor));
+                self.grads.register(param.id, tensor::<D>(grad));
+            }
+        }
+    }
+
+    crate::kernel::vectorise::vectorise! {
+        fn sum_of_squares(values: &[f32]) -> f32 {
+            elementary::sum(values, |value| value * value)
         }
     }
 }

@@ -128,6 +128,7 @@ mod flex {
 
     use super::Factors;
     use crate::flex::{BLOCK, primitive, tensor};
+    use crate::kernel::vectorise::vectorise;
 
     pub fn step<const D: usize>(factors: Factors, old: [Tensor<D>; 3], grad: Tensor<D>) -> [Tensor<D>; 3] {
         let grad = primitive(grad);
@@ -138,7 +139,12 @@ mod flex {
             .zip(moment_1.storage_mut::<f32>().par_chunks_mut(BLOCK))
             .zip(moment_2.storage_mut::<f32>().par_chunks_mut(BLOCK))
             .zip(grad.storage::<f32>().par_chunks(BLOCK));
-        blocks.for_each(|(((weights, moment_1), moment_2), grad)| {
+        blocks.for_each(|(((weights, moment_1), moment_2), grad)| update(factors, weights, moment_1, moment_2, grad));
+        [weights, moment_1, moment_2].map(tensor)
+    }
+
+    vectorise! {
+        fn update(factors: Factors, weights: &mut [f32], moment_1: &mut [f32], moment_2: &mut [f32], grad: &[f32]) {
             for (((weight, moment_1), moment_2), &grad) in weights.iter_mut().zip(moment_1).zip(moment_2).zip(grad) {
                 *moment_1 = *moment_1 * factors.keep_1 + grad * factors.take_1;
                 *moment_2 = *moment_2 * factors.keep_2 + grad * grad * factors.take_2;
@@ -146,8 +152,7 @@ mod flex {
                 let direction = *moment_1 / factors.correction_1 / spread;
                 *weight = *weight * factors.decay - direction * factors.rate;
             }
-        });
-        [weights, moment_1, moment_2].map(tensor)
+        }
     }
 }
 

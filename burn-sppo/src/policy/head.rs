@@ -98,17 +98,26 @@ impl ActionHead {
     /// # Shapes
     /// - features: `[N, L]`
     pub fn forward(&self, features: Tensor<2>) -> ActionDistribution {
+        self.distribution(|last| match last {
+            Some(last) => last.forward(features.clone()),
+            None => features.clone(),
+        })
+    }
+
+    /// The distribution of actions where `apply` gives the features, or what a layer makes of them.
+    pub(super) fn distribution(&self, apply: impl Fn(Option<&Linear>) -> Tensor<2>) -> ActionDistribution {
         match self {
-            Self::Categorical(logits) => ActionDistribution::Categorical(Categorical::new(logits.forward(features))),
+            Self::Categorical(logits) => ActionDistribution::Categorical(Categorical::new(apply(Some(logits)))),
             Self::MultiCategorical(head) => ActionDistribution::MultiCategorical(
-                MultiCategorical::new(head.logits.forward(features), &head.sizes).expect(FITTING),
+                MultiCategorical::new(apply(Some(&head.logits)), &head.sizes).expect(FITTING),
             ),
-            Self::Bernoulli(logits) => ActionDistribution::Bernoulli(Bernoulli::new(logits.forward(features))),
-            Self::DiagGaussian(head) => ActionDistribution::DiagGaussian(head.forward(features)),
+            Self::Bernoulli(logits) => ActionDistribution::Bernoulli(Bernoulli::new(apply(Some(logits)))),
+            Self::DiagGaussian(head) => ActionDistribution::DiagGaussian(head.distribution(apply)),
             Self::SquashedGaussian(head) => {
-                ActionDistribution::SquashedGaussian(SquashedGaussian::new(head.forward(features)))
+                ActionDistribution::SquashedGaussian(SquashedGaussian::new(head.distribution(apply)))
             }
             Self::StateDependentGaussian(head) => {
+                let features = apply(None);
                 let mean = head.mean.forward(features.clone());
                 // The noise does not train the features, as in Stable-Baselines3.
                 let distribution = StateDependentGaussian::new(mean, features.detach(), head.log_std.val());
@@ -134,8 +143,8 @@ impl ActionHead {
 }
 
 impl GaussianHead {
-    fn forward(&self, features: Tensor<2>) -> DiagGaussian {
-        DiagGaussian::new(self.mean.forward(features), self.log_std.val()).expect(FITTING)
+    fn distribution(&self, apply: impl Fn(Option<&Linear>) -> Tensor<2>) -> DiagGaussian {
+        DiagGaussian::new(apply(Some(&self.mean)), self.log_std.val()).expect(FITTING)
     }
 }
 

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::head::GaussianSettings;
 use super::initialization::Layers;
-use super::{ActionHead, Activation, ActorCritic, PolicyError};
+use super::{ActionHead, Activation, ActorCritic, PolicyError, layers};
 use crate::distribution::{ActionDistribution, DistributionError};
 use crate::environment::ActionSpace;
 use crate::loss::Algorithm;
@@ -94,8 +94,9 @@ struct Trunk {
 }
 
 impl Trunk {
-    fn forward(&self, observations: Tensor<2>) -> Tensor<2> {
-        self.layers.iter().fold(observations, |x, layer| self.activation.forward(layer.forward(x)))
+    /// The features, or what `last` makes of them.
+    fn forward(&self, observations: Tensor<2>, last: Option<&Linear>) -> Tensor<2> {
+        layers::forward(&self.layers, self.activation, last, observations)
     }
 }
 
@@ -115,13 +116,13 @@ impl ActorCritic for Mlp {
     }
 
     fn value(&self, observations: Tensor<2>) -> Tensor<1> {
-        let value = self.value_head.forward(self.critic.forward(observations));
+        let value = self.critic.forward(observations, Some(&self.value_head));
         let [rows, _] = value.dims();
         value.reshape([rows])
     }
 
     fn distribution(&self, observations: Tensor<2>) -> ActionDistribution {
-        self.action_head.forward(self.actor.forward(observations))
+        self.action_head.distribution(|last| self.actor.forward(observations.clone(), last))
     }
 
     fn value_is_separate(&self) -> bool {

@@ -14,6 +14,7 @@ mod control_policy;
 mod error;
 mod head;
 mod initialization;
+mod layers;
 mod mlp;
 mod nature_cnn;
 mod orthogonal;

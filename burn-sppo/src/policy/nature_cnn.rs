@@ -77,7 +77,15 @@ impl NatureCnnConfig {
         let settings = GaussianSettings { log_std_init: self.log_std_init, use_sde: self.use_sde, squash: self.squash };
         let action_head = ActionHead::init(self.features, space, settings, &mut layers)?;
         let value_head = layers.linear(self.features, 1, VALUE_GAIN);
-        Ok(NatureCnn { image, convolutions, linear, action_head, value_head })
+        Ok(NatureCnn {
+            image,
+            convolutions,
+            linear,
+            action_head,
+            value_head,
+            #[cfg(feature = "flex")]
+            dense: flex::Dense::default(),
+        })
     }
 }
 
@@ -91,6 +99,9 @@ pub struct NatureCnn {
     linear: Linear,
     action_head: ActionHead,
     value_head: Linear,
+    #[cfg(feature = "flex")]
+    #[module(skip)]
+    dense: flex::Dense,
 }
 
 impl NatureCnn {
@@ -103,16 +114,32 @@ impl NatureCnn {
     }
 
     fn features(&self, observations: Tensor<2>) -> Tensor<2> {
-        let [rows, _] = observations.dims();
-        let [channels, height, width] = self.image;
+        let maps = self.convolve(observations);
+        #[cfg(feature = "flex")]
+        let features = self.dense.forward(&self.linear, maps);
+        #[cfg(not(feature = "flex"))]
+        let features = self.linear.forward(maps);
+        relu(features)
+    }
+
+    /// The output of the convolutions alone, flat.
+    ///
+    /// # Shapes
+    /// - observations: `[N, channels · height · width]`
+    pub fn convolve(&self, observations: Tensor<2>) -> Tensor<2> {
         let [first, others @ ..] = &self.convolutions;
-        let pixels = observations.reshape([rows, channels, height, width]);
         // Bringing pixels to 0..=1 is left to the weights, of which there are fewer.
         let weight = first.weight.val() / WHITE;
+        #[cfg(all(feature = "flex", target_arch = "x86_64"))]
+        if let Some(maps) = flex::convolved(self.image, &observations, &weight, &self.convolutions) {
+            return maps;
+        }
+        let [rows, _] = observations.dims();
+        let [channels, height, width] = self.image;
+        let pixels = observations.reshape([rows, channels, height, width]);
         let options = ConvOptions::new(first.stride, [0, 0], first.dilation, first.groups);
         let first = conv2d(pixels, weight, first.bias.as_ref().map(|bias| bias.val()), options);
-        let maps = others.iter().fold(relu(first), |maps, layer| relu(layer.forward(maps)));
-        relu(self.linear.forward(maps.flatten(1, 3)))
+        others.iter().fold(relu(first), |maps, layer| relu(layer.forward(maps))).flatten(1, 3)
     }
 
     fn value_of(&self, features: Tensor<2>) -> Tensor<1> {
@@ -134,5 +161,60 @@ impl ActorCritic for NatureCnn {
 
     fn distribution(&self, observations: Tensor<2>) -> ActionDistribution {
         self.action_head.forward(self.features(observations))
+    }
+}
+
+/// What Burn's own operations do elsewhere.
+#[cfg(feature = "flex")]
+mod flex {
+    use burn::nn::Linear;
+    #[cfg(target_arch = "x86_64")]
+    use burn::nn::conv::Conv2d;
+    use burn::tensor::Tensor;
+
+    #[cfg(target_arch = "x86_64")]
+    use crate::kernel::convolution::Convolutions;
+    use crate::kernel::linear;
+    use crate::kernel::operation::{is_f32_on_flex, run};
+    use crate::kernel::packs::Packs;
+    use crate::kernel::tile::Format;
+
+    /// All convolutions as one operation, flat; `None` where it cannot run. `weight` is that of the first one.
+    #[cfg(target_arch = "x86_64")]
+    pub fn convolved(
+        image: [usize; 3],
+        observations: &Tensor<2>,
+        weight: &Tensor<4>,
+        layers: &[Conv2d; 3],
+    ) -> Option<Tensor<2>> {
+        let [_, second, third] = layers.each_ref().map(|layer| layer.weight.val());
+        let biases: Vec<Tensor<1>> = layers.iter().filter_map(|layer| Some(layer.bias.as_ref()?.val())).collect();
+        let suits = [weight, &second, &third].into_iter().all(is_f32_on_flex) && biases.iter().all(is_f32_on_flex);
+        if !suits || !is_f32_on_flex(observations) {
+            return None;
+        }
+        let biases: [Tensor<1>; 3] = biases.try_into().ok()?;
+        let operation = Convolutions::new(image, super::CONVOLUTIONS)?;
+        let [b1, b2, b3] = biases.map(Tensor::into_dispatch);
+        let [w1, w2, w3] = [weight.clone(), second, third].map(Tensor::into_dispatch);
+        Some(run(operation, [observations.clone().into_dispatch(), w1, b1, w2, b2, w3, b3]))
+    }
+
+    /// A fully connected layer. While it is only applied to a few rows, as in playing, its weights are kept in the order
+    /// in which products read them.
+    #[derive(Clone, Debug, Default)]
+    pub struct Dense(Packs);
+
+    impl Dense {
+        pub fn forward(&self, layer: &Linear, x: Tensor<2>) -> Tensor<2> {
+            let weight = layer.weight.val();
+            match &layer.bias {
+                Some(bias) if is_f32_on_flex(&x) && is_f32_on_flex(&weight) && is_f32_on_flex(&bias.val()) => {
+                    let operation = linear::Linear { format: Format::F32, packs: self.0.clone() };
+                    run(operation, [x.into_dispatch(), weight.into_dispatch(), bias.val().into_dispatch()])
+                }
+                _ => layer.forward(x),
+            }
+        }
     }
 }

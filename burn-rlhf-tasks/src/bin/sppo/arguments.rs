@@ -33,7 +33,7 @@ pub enum Command {
     Curves(CurvesArguments),
     /// Run a table of the results over its seeds: `sppo repro discrete`, `sppo repro imdb --data reviews/`
     Repro(ReproArguments),
-    /// Time generation, scoring and the update step at fixed shapes
+    /// Measure speed: of a language model's iteration, of a whole training in an environment, or of stepping
     Bench(BenchArguments),
     /// Check devices, disk and Hub
     Doctor(DoctorArguments),
@@ -269,10 +269,11 @@ pub struct ReproArguments {
 
 #[derive(Args)]
 pub struct BenchArguments {
-    /// tiny (4 layers, width 256, 8192 tokens) or small (GPT-2 with 124 million parameters)
-    #[arg(default_value = "tiny")]
-    pub shape: String,
-    /// Responses an iteration
+    /// A language model: tiny (4 layers, width 256, 8192 tokens) or small (GPT-2 with 124 million parameters); a whole
+    /// training: cartpole, halfcheetah or pong; or stepping, environments without a policy
+    #[arg(value_name = "WHAT", default_value = "tiny")]
+    pub what: String,
+    /// Responses an iteration, of a language model
     #[arg(long, default_value_t = 16)]
     pub trajectories: usize,
     #[arg(long, default_value_t = 8)]
@@ -285,6 +286,32 @@ pub struct BenchArguments {
     /// f32 or bf16
     #[arg(long, default_value = "f32")]
     pub precision: String,
+    /// ppo or a2c, of a training
+    #[arg(long, value_name = "NAME", default_value = "ppo")]
+    pub algorithm: String,
+    /// Environment steps to take
+    #[arg(long, value_name = "N")]
+    pub steps: Option<u64>,
+    /// Environments side by side
+    #[arg(long, value_name = "N")]
+    pub num_envs: Option<usize>,
+    /// Python processes that share the environments
+    #[arg(long, value_name = "N")]
+    pub workers: Option<usize>,
+    /// Python that has gymnasium, for environments that need it
+    #[arg(long, value_name = "PATH")]
+    pub python: Option<PathBuf>,
+}
+
+#[cfg(test)]
+impl Default for BenchArguments {
+    /// What the command line says when it says nothing.
+    fn default() -> Self {
+        match Arguments::parse_from(["sppo", "bench"]).command {
+            Command::Bench(arguments) => arguments,
+            _ => unreachable!("another command was parsed"),
+        }
+    }
 }
 
 #[derive(Args)]

@@ -27,6 +27,7 @@ use burn_sppo::{
 use rand::RngExt;
 use serde::Serialize;
 
+use super::rounded;
 use crate::{
     arguments::{BenchArguments, DeviceArguments},
     console::Console,
@@ -99,7 +100,7 @@ impl Summary {
         let (generate, score, update) = (median_of(|m| m.generate), median_of(|m| m.score), median_of(|m| m.update));
         let trajectories = arguments.trajectories;
         Self {
-            model: arguments.shape.clone(),
+            model: arguments.what.clone(),
             mode: arguments.precision.clone(),
             backend,
             trajectories,
@@ -123,15 +124,11 @@ fn median(mut numbers: Vec<f64>) -> f64 {
     }
 }
 
-fn rounded(number: f64) -> f64 {
-    (number * 1e4).round() / 1e4
-}
-
 pub fn run(arguments: BenchArguments, device: &DeviceArguments, console: Console) -> Result<(), Failure> {
     let mut bench = Bench::new(&arguments, device)?;
     console.line(&format!(
         "{} in {} on {}: {} responses of {RESPONSE} tokens to prompts of {PROMPT}, minibatches of {}, {} epochs",
-        arguments.shape,
+        arguments.what,
         arguments.precision,
         bench.backend,
         arguments.trajectories,
@@ -195,7 +192,7 @@ struct Bench {
 
 impl Bench {
     fn new(arguments: &BenchArguments, device: &DeviceArguments) -> Result<Self, Failure> {
-        let shape = Shape::find(&arguments.shape)?;
+        let shape = Shape::find(&arguments.what)?;
         let precision = precision(&arguments.precision)?;
         let (trajectories, minibatch) = (arguments.trajectories, arguments.minibatch);
         let update = update(minibatch, arguments.epochs)?;
@@ -337,14 +334,7 @@ mod tests {
     use super::*;
 
     fn arguments(shape: &str) -> BenchArguments {
-        BenchArguments {
-            shape: shape.into(),
-            trajectories: 4,
-            minibatch: 2,
-            epochs: 1,
-            repeats: 1,
-            precision: "f32".into(),
-        }
+        BenchArguments { what: shape.into(), trajectories: 4, minibatch: 2, repeats: 1, ..BenchArguments::default() }
     }
 
     #[test]

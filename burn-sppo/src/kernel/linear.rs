@@ -147,7 +147,7 @@ pub fn column_sums(x: &FlexTensor) -> FlexTensor {
 
 vectorise! {
     /// Adds each row to the sums.
-    fn add_rows(sums: &mut [f32], rows: &[f32]) {
+    pub(super) fn add_rows(sums: &mut [f32], rows: &[f32]) {
         for row in rows.chunks_exact(sums.len()) {
             for (sum, &value) in sums.iter_mut().zip(row) {
                 *sum += value;

@@ -2,6 +2,8 @@
 
 /// Defines functions whose bodies are compiled several times, for AVX-512, for AVX2 with FMA and for the base
 /// instruction set, and chosen when called. What they call must be `#[inline(always)]`.
+#[macro_export]
+#[doc(hidden)]
 macro_rules! vectorise {
     ($($(#[$meta:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $output:ty)? $body:block)*) => {$(
         $(#[$meta])*
@@ -36,4 +38,4 @@ macro_rules! vectorise {
     )*};
 }
 
-pub(super) use vectorise;
+pub use vectorise;
