@@ -44,6 +44,8 @@ enum Task {
     Eval(Arguments),
     /// Let a policy continue prompts
     Sample(Arguments),
+    /// Show episodes of a policy in the terminal: `cargo xtask enjoy outputs/CartPole-v1/… --gif pole.gif`
+    Enjoy(Arguments),
     /// Draw the metrics of one or several runs
     Curves(Arguments),
     /// Run a table of the results over its seeds, skipping finished rows
@@ -79,6 +81,7 @@ fn main() -> ExitCode {
         Task::Train(arguments) => ("train", arguments),
         Task::Eval(arguments) => ("eval", arguments),
         Task::Sample(arguments) => ("sample", arguments),
+        Task::Enjoy(arguments) => ("enjoy", arguments),
         Task::Curves(arguments) => ("curves", arguments),
         Task::Repro(arguments) => ("repro", arguments),
         Task::Bench(arguments) => ("bench", arguments),

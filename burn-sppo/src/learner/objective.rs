@@ -77,12 +77,13 @@ impl<'a> Objective<'a> {
         )?;
         let ratio = policy.ratio.without_autodiff();
         let mut total = policy.loss;
-        let mut mean_entropy = self.zero.clone();
-        if config.ent_coef != 0.0 {
+        let mean_entropy = if config.ent_coef != 0.0 {
             let loss = loss::entropy_loss(entropy, log_prob, reduction);
-            mean_entropy = loss.clone().without_autodiff().neg();
-            total = total + loss * config.ent_coef;
-        }
+            total = total + loss.clone() * config.ent_coef;
+            loss.without_autodiff().neg()
+        } else {
+            loss::entropy_loss(None, log_prob.without_autodiff(), reduction).neg()
+        };
         self.policy = vec![
             policy.policy.without_autodiff(),
             policy.reverse.map_or_else(|| self.zero.clone(), Tensor::without_autodiff),

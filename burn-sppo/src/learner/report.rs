@@ -62,7 +62,7 @@ pub struct UpdateReport {
     pub auxiliary_loss: f64,
     /// Total loss.
     pub loss: f64,
-    /// Mean entropy in nats; 0 where it is not computed.
+    /// Mean entropy in nats; estimated from the actions taken where the entropy bonus weighs nothing.
     pub entropy: f64,
     /// `mean(-log ratio)`.
     pub approx_kl_k1: f64,

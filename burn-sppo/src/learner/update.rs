@@ -27,7 +27,7 @@ pub struct UpdateConfig {
     /// Weight of the value loss; at 0 the critic is neither evaluated nor trained.
     #[config(default = 0.5)]
     pub vf_coef: f64,
-    /// Weight of the entropy bonus; at 0 the entropy is not computed.
+    /// Weight of the entropy bonus. At 0 the entropy is not computed but estimated, for the report, from the actions taken.
     #[config(default = 0.0)]
     pub ent_coef: f64,
     /// Passes over the rollout.

@@ -8,7 +8,7 @@ use burn::{
     tensor::{Device, Tensor},
 };
 
-use super::{Evaluate, Evaluation, Request, Rollout, Samples, UpdateConfig, UpdateContext};
+use super::{Evaluate, Evaluation, Request, Rollout, Samples, UpdateConfig, UpdateContext, UpdateReport};
 use crate::{
     advantage::{AdvantageKind, Normalization},
     loss::{Algorithm, PolicyLossConfig, ValueLoss},
@@ -58,8 +58,8 @@ impl Rollout for Fixed {
     }
 }
 
-/// What is asked in one update, and the critic's parameter before and after.
-fn update(separate: bool, vf_coef: f64) -> (Vec<&'static str>, [f32; 2]) {
+/// What is asked in one update, the critic's parameter before and after, and what the update reports.
+fn update(separate: bool, vf_coef: f64) -> (Vec<&'static str>, [f32; 2], UpdateReport) {
     let device = Device::flex();
     let parameter = |value: f32| Param::from_tensor(Tensor::from_floats([value], &device));
     let module = Scalars { policy: parameter(-1.0), critic: parameter(0.5), separate }.train();
@@ -79,18 +79,24 @@ fn update(separate: bool, vf_coef: f64) -> (Vec<&'static str>, [f32; 2]) {
     let mut optimizer = AdamWConfig::new().with_weight_decay(0.0).init();
     let context = UpdateContext { streams: Streams::new(1), iteration: 1, learning_rate: 0.1 };
     let mut health = HealthConfig::default().init(Exactness::Single);
-    let (module, _) = update.run(module, &mut optimizer, &Fixed(samples), context, &mut health).unwrap();
-    (ASKED.take(), [0.5, module.critic.val().into_scalar::<f32>()])
+    let (module, report) = update.run(module, &mut optimizer, &Fixed(samples), context, &mut health).unwrap();
+    (ASKED.take(), [0.5, module.critic.val().into_scalar::<f32>()], report)
 }
 
 #[test]
 fn a_critic_is_asked_for_once_and_not_at_all_where_its_loss_weighs_nothing() {
     for (separate, asked) in [(false, vec!["policy and value"]), (true, vec!["policy", "value"])] {
-        let (found, [before, after]) = update(separate, 0.5);
+        let (found, [before, after], _) = update(separate, 0.5);
         assert_eq!(found, asked);
         assert!(after > before, "the critic learns: {after}");
-        let (found, [before, after]) = update(separate, 0.0);
+        let (found, [before, after], _) = update(separate, 0.0);
         assert_eq!(found, ["policy"]);
         assert_eq!(before, after);
     }
+}
+
+#[test]
+fn the_entropy_is_estimated_from_the_actions_where_it_weighs_nothing() {
+    let (_, _, report) = update(false, 0.5);
+    assert_eq!(report.entropy, 1.0, "every action has the log-probability -1");
 }
