@@ -11,7 +11,7 @@ pub fn markdown(table: &Table, results: &[RowResult]) -> String {
     let parts = table.tasks.iter().filter_map(|task| {
         let rows: Vec<&RowResult> = results.iter().filter(|result| result.task == task.name).collect();
         let lines = lines(table, task, &rows)?;
-        let heading = (table.tasks.len() > 1).then(|| format!("**{}**\n\n", task.name)).unwrap_or_default();
+        let heading = if table.tasks.len() > 1 { format!("**{}**\n\n", task.name) } else { String::new() };
         Some(heading + &lines)
     });
     parts.collect::<Vec<_>>().join("\n\n")
