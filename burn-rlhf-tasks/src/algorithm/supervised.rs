@@ -1,17 +1,14 @@
-use std::path::PathBuf;
-
 use burn::{
     config::Config,
     module::Module,
     optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer},
-    store::{ModuleRecord, RecordError},
     tensor::{Device, Tensor},
     train::Interrupter,
 };
 use burn_sppo::{
     learner::LearningRateSchedule,
     optim::clip_grad_norm,
-    run::{Checkpoints, Purpose, RunError, Stream, Streams, write_json},
+    run::{Checkpoints, Parts, Purpose, RunError, Stream, Streams},
 };
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -71,8 +68,6 @@ pub enum SupervisedError {
     NonFinite { step: u64, loss: f64 },
     #[error(transparent)]
     Run(#[from] RunError),
-    #[error("the checkpoint's {path} cannot be used: {reason}")]
-    Checkpoint { path: PathBuf, reason: String },
 }
 
 /// Where training is.
@@ -206,14 +201,10 @@ impl Supervised<'_> {
     fn save<M: Module>(&self, model: &M, optimizer: &ModuleOptimizer, state: State) -> Result<(), SupervisedError> {
         let Some(checkpoints) = &self.checkpoints else { return Ok(()) };
         checkpoints.save(state.step, |folder| {
-            let broken = |name: &str, error: RecordError| SupervisedError::Checkpoint {
-                path: folder.join(name),
-                reason: error.to_string(),
-            };
-            model.clone().into_record().save(folder.join(MODEL)).map_err(|error| broken(MODEL, error))?;
-            optimizer.save(folder.join(OPTIMIZER)).map_err(|error| broken(OPTIMIZER, error))?;
-            write_json(&folder.join(STATE), &state)?;
-            Ok::<(), SupervisedError>(())
+            let parts = Parts(folder);
+            parts.save_module(MODEL, model)?;
+            parts.save_optimizer(OPTIMIZER, optimizer)?;
+            parts.save_json(STATE, &state)
         })?;
         Ok(())
     }
@@ -226,13 +217,10 @@ impl Supervised<'_> {
         let start = State { step: 0, recent_loss: f64::NAN };
         let Some(checkpoints) = &self.checkpoints else { return Ok((model, optimizer, start)) };
         let Some(found) = checkpoints.latest()? else { return Ok((model, optimizer, start)) };
-        let broken = |name: &str, reason: String| SupervisedError::Checkpoint { path: found.path.join(name), reason };
-        let record = ModuleRecord::load(found.path.join(MODEL)).map_err(|error| broken(MODEL, error.to_string()))?;
-        let model = model.try_load_record(record).map_err(|error| broken(MODEL, error.to_string()))?;
-        let optimizer =
-            optimizer.load(found.path.join(OPTIMIZER)).map_err(|error| broken(OPTIMIZER, error.to_string()))?;
-        let text = std::fs::read_to_string(found.path.join(STATE)).map_err(|error| broken(STATE, error.to_string()))?;
-        let state = serde_json::from_str(&text).map_err(|error| broken(STATE, error.to_string()))?;
+        let parts = Parts(&found.path);
+        let model = parts.load_module(MODEL, model)?;
+        let optimizer = parts.load_optimizer(OPTIMIZER, optimizer)?;
+        let state = parts.load_json(STATE)?;
         Ok((model, optimizer, state))
     }
 }

@@ -1,6 +1,3 @@
-use std::path::PathBuf;
-
-use burn::store::RecordError;
 use burn_sppo::{
     learner::UpdateError,
     run::{HealthError, RunError},
@@ -52,17 +49,11 @@ pub enum TrainError {
     JudgeCount { name: String, expected: usize, found: usize },
     #[error(transparent)]
     Run(#[from] RunError),
-    #[error("the checkpoint's {path} cannot be used: {reason}")]
-    Checkpoint { path: PathBuf, reason: String },
     #[error("numbers could not be read back from the device: {0}")]
     Read(String),
 }
 
 impl TrainError {
-    pub(super) fn record(path: PathBuf, error: RecordError) -> Self {
-        Self::Checkpoint { path, reason: error.to_string() }
-    }
-
     /// Whether a health check stopped training, not a failure.
     pub fn is_health(&self) -> bool {
         matches!(self, Self::Health(_))

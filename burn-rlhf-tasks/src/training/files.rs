@@ -1,7 +1,9 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use burn::{module::Module, optim::ModuleOptimizer, store::ModuleRecord};
-use burn_sppo::run::{Checkpoints, Damage, HealthCounts, JsonLines, MetricLog, RunDirectory, RunError, write_json};
+use burn::{module::Module, optim::ModuleOptimizer};
+use burn_sppo::run::{
+    Checkpoints, Damage, HealthCounts, JsonLines, MetricLog, Parts, RunDirectory, RunError, write_json,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{EvaluatedSample, EvaluationReport, IterationReport, TrainError};
@@ -97,14 +99,13 @@ impl RunFiles {
         policy: &M,
         optimizer: &ModuleOptimizer,
         state: &TrainingState,
-    ) -> Result<(), TrainError> {
+    ) -> Result<(), RunError> {
         let Some(checkpoints) = &self.checkpoints else { return Ok(()) };
         checkpoints.save(state.iteration, |folder| {
-            let record = |error, name: &str| TrainError::record(folder.join(name), error);
-            policy.clone().into_record().save(folder.join(POLICY)).map_err(|error| record(error, POLICY))?;
-            optimizer.save(folder.join(OPTIMIZER)).map_err(|error| record(error, OPTIMIZER))?;
-            write_json(&folder.join(STATE), state)?;
-            Ok::<(), TrainError>(())
+            let parts = Parts(folder);
+            parts.save_module(POLICY, policy)?;
+            parts.save_optimizer(OPTIMIZER, optimizer)?;
+            parts.save_json(STATE, state)
         })?;
         Ok(())
     }
@@ -120,18 +121,9 @@ pub(super) fn resume<M: Module>(
     let checkpoints = Checkpoints::new(directory.checkpoints(), config.keep);
     let Some(found) = checkpoints.latest()? else { return Ok(Err((policy, optimizer))) };
     checkpoints.rewind(found.step)?;
-    let state = read_state(&found.path)?;
-    let path = found.path.join(POLICY);
-    let record = ModuleRecord::load(&path).map_err(|error| TrainError::record(path.clone(), error))?;
-    let policy = policy.try_load_record(record).map_err(|error| TrainError::record(path, error))?;
-    let path = found.path.join(OPTIMIZER);
-    let optimizer = optimizer.load(&path).map_err(|error| TrainError::record(path, error))?;
+    let parts = Parts(&found.path);
+    let state = parts.load_json(STATE)?;
+    let policy = parts.load_module(POLICY, policy)?;
+    let optimizer = parts.load_optimizer(OPTIMIZER, optimizer)?;
     Ok(Ok(Resumed { policy, optimizer, state, damaged: found.damaged }))
-}
-
-fn read_state(folder: &Path) -> Result<TrainingState, TrainError> {
-    let path = folder.join(STATE);
-    let broken = |reason: String| TrainError::Checkpoint { path: path.clone(), reason };
-    let text = std::fs::read_to_string(&path).map_err(|error| broken(error.to_string()))?;
-    serde_json::from_str(&text).map_err(|error| broken(error.to_string()))
 }

@@ -238,7 +238,7 @@ impl<'a, P: TokenPolicy> Session<'a, P> {
             kl: self.kl.state(),
             health: self.health.counts(),
         };
-        files.checkpoint(&self.learner.policy, &self.learner.optimizer, &state)
+        Ok(files.checkpoint(&self.learner.policy, &self.learner.optimizer, &state)?)
     }
 }
 

@@ -6,6 +6,8 @@ use thiserror::Error;
 /// What can go wrong with the files of a run.
 #[derive(Debug, Error)]
 pub enum RunError {
+    #[error("the checkpoint's {} cannot be used: {reason}", .path.display())]
+    Part { path: PathBuf, reason: String },
     #[error("{} cannot be written, because {} is a file, not a folder; choose another place", .path.display(), .file.display())]
     BelowAFile { path: PathBuf, file: PathBuf },
     #[error("{} may not be written ({source}); change its owner or mode, or choose another place", .path.display())]

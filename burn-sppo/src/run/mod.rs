@@ -12,7 +12,7 @@ mod lines;
 mod metric;
 mod random;
 
-pub use checkpoint::{Checkpoints, Damage, Found, Reason};
+pub use checkpoint::{Checkpoints, Damage, Found, Parts, Reason};
 pub use directory::{RunDirectory, RunLock};
 pub use error::RunError;
 pub use file::{write_file, write_json};

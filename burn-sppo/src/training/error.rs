@@ -1,7 +1,5 @@
 use std::path::PathBuf;
 
-use burn::store::RecordError;
-
 use crate::{
     advantage::AdvantageError,
     distribution::DistributionError,
@@ -57,15 +55,9 @@ pub enum ControlError {
     Run(#[from] RunError),
     #[error("{path} holds no whole checkpoint: train for longer, or name another run")]
     NoCheckpoint { path: PathBuf },
-    #[error("the checkpoint's {path} cannot be used: {reason}")]
-    Checkpoint { path: PathBuf, reason: String },
 }
 
 impl ControlError {
-    pub(super) fn record(path: PathBuf, error: RecordError) -> Self {
-        Self::Checkpoint { path, reason: error.to_string() }
-    }
-
     /// Whether a health check stopped training, not a failure.
     pub fn is_health(&self) -> bool {
         matches!(self, Self::Health(_))

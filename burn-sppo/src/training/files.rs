@@ -1,15 +1,14 @@
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
-use burn::{module::Module, optim::ModuleOptimizer, store::ModuleRecord};
+use burn::{module::Module, optim::ModuleOptimizer};
 use serde::{Deserialize, Serialize};
 
 use super::{ControlError, ControlEvaluation, ControlReport, progress::Progress};
 use crate::{
     environment::{Episode, wrapper::Normalizer},
-    run::{Checkpoints, Damage, HealthCounts, JsonLines, MetricLog, RunDirectory, RunError, write_file, write_json},
+    run::{
+        Checkpoints, Damage, HealthCounts, JsonLines, MetricLog, Parts, RunDirectory, RunError, write_file, write_json,
+    },
 };
 
 const POLICY: &str = "policy.bpk";
@@ -180,20 +179,20 @@ impl RunFiles {
         state: &TrainingState,
         environment: Option<&[u8]>,
         normalizer: Option<&Normalizer>,
-    ) -> Result<(), ControlError> {
+    ) -> Result<(), RunError> {
         let Some(checkpoints) = &self.checkpoints else { return Ok(()) };
         checkpoints.save(state.iteration, |folder| {
-            let record = |error, name: &str| ControlError::record(folder.join(name), error);
-            policy.clone().into_record().save(folder.join(POLICY)).map_err(|error| record(error, POLICY))?;
-            optimizer.save(folder.join(OPTIMIZER)).map_err(|error| record(error, OPTIMIZER))?;
-            write_json(&folder.join(STATE), state)?;
+            let parts = Parts(folder);
+            parts.save_module(POLICY, policy)?;
+            parts.save_optimizer(OPTIMIZER, optimizer)?;
+            parts.save_json(STATE, state)?;
             if let Some(bytes) = environment {
-                write_file(&folder.join(ENVIRONMENT), bytes)?;
+                parts.save_bytes(ENVIRONMENT, bytes)?;
             }
             if let Some(normalizer) = normalizer {
-                write_json(&folder.join(NORMALIZER), normalizer)?;
+                parts.save_json(NORMALIZER, normalizer)?;
             }
-            Ok::<(), ControlError>(())
+            Ok::<(), RunError>(())
         })?;
         Ok(())
     }
@@ -209,19 +208,12 @@ pub(super) fn resume<M: Module>(
     let checkpoints = Checkpoints::new(directory.checkpoints(), config.keep);
     let Some(found) = checkpoints.latest()? else { return Ok(Err((policy, optimizer))) };
     checkpoints.rewind(found.step)?;
-    let path = found.path.join(POLICY);
-    let record = ModuleRecord::load(&path).map_err(|error| ControlError::record(path.clone(), error))?;
-    let policy = policy.try_load_record(record).map_err(|error| ControlError::record(path, error))?;
-    let path = found.path.join(OPTIMIZER);
-    let optimizer = optimizer.load(&path).map_err(|error| ControlError::record(path, error))?;
-    let state = read(&found.path.join(STATE))?
-        .ok_or_else(|| ControlError::Checkpoint { path: found.path.join(STATE), reason: "it is missing".into() })?;
-    let path = found.path.join(ENVIRONMENT);
-    let environment = match path.is_file() {
-        true => Some(fs::read(&path).map_err(|error| ControlError::Checkpoint { path, reason: error.to_string() })?),
-        false => None,
-    };
-    let normalizer = read(&found.path.join(NORMALIZER))?;
+    let parts = Parts(&found.path);
+    let policy = parts.load_module(POLICY, policy)?;
+    let optimizer = parts.load_optimizer(OPTIMIZER, optimizer)?;
+    let state = parts.load_json(STATE)?;
+    let environment = parts.has(ENVIRONMENT).then(|| parts.load_bytes(ENVIRONMENT)).transpose()?;
+    let normalizer = parts.has(NORMALIZER).then(|| parts.load_json(NORMALIZER)).transpose()?;
     Ok(Ok(Resumed { policy, optimizer, state, environment, normalizer, damaged: found.damaged }))
 }
 
@@ -244,25 +236,10 @@ impl<M: Module> TrainedPolicy<M> {
         let checkpoints = Checkpoints::new(directory.checkpoints(), usize::MAX);
         let found =
             checkpoints.latest()?.ok_or_else(|| ControlError::NoCheckpoint { path: directory.checkpoints() })?;
-        let path = found.path.join(POLICY);
-        let record = ModuleRecord::load(&path).map_err(|error| ControlError::record(path.clone(), error))?;
-        let policy = policy.try_load_record(record).map_err(|error| ControlError::record(path, error))?;
-        let path = found.path.join(STATE);
-        let state: TrainingState =
-            read(&path)?.ok_or_else(|| ControlError::Checkpoint { path, reason: "it is missing".into() })?;
-        let normalizer = read(&found.path.join(NORMALIZER))?;
+        let parts = Parts(&found.path);
+        let policy = parts.load_module(POLICY, policy)?;
+        let state: TrainingState = parts.load_json(STATE)?;
+        let normalizer = parts.has(NORMALIZER).then(|| parts.load_json(NORMALIZER)).transpose()?;
         Ok(Self { policy, normalizer, steps: state.collector_steps })
-    }
-}
-
-/// A file of JSON; `None` if it is not there.
-fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>, ControlError> {
-    let broken = |reason: String| ControlError::Checkpoint { path: path.to_path_buf(), reason };
-    match path.is_file() {
-        false => Ok(None),
-        true => {
-            let text = fs::read_to_string(path).map_err(|error| broken(error.to_string()))?;
-            serde_json::from_str(&text).map(Some).map_err(|error| broken(error.to_string()))
-        }
     }
 }

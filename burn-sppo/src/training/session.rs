@@ -288,13 +288,13 @@ impl<'a, M: ActorCritic> Session<'a, M> {
             progress: self.progress.clone(),
             monitor: self.log.length()?,
         };
-        files.checkpoint(
+        Ok(files.checkpoint(
             &self.learner.policy,
             &self.learner.optimizer,
             &state,
             environment.save().as_deref(),
             environment.normalizer(),
-        )
+        )?)
     }
 }
 

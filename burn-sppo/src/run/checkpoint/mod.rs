@@ -2,10 +2,12 @@
 
 mod damage;
 mod manifest;
+mod parts;
 #[cfg(test)]
 mod tests;
 
 pub use damage::{Damage, Reason};
+pub use parts::Parts;
 
 use super::RunError;
 use super::file::sync_folder;
