@@ -1,5 +1,5 @@
 use burn::tensor::Device;
-use golden::{Case, flags, numbers, numbers_f32};
+use golden::{Case, Fixture, flags, numbers, numbers_f32};
 use serde_json::Value;
 
 use super::{EvaluationConfig, evaluate};
@@ -47,7 +47,8 @@ fn games(case: &Case) -> Scripted<f64> {
 #[test]
 fn golden_evaluation_accounting() {
     let streams = Streams::new(0);
-    for case in golden::load("evaluation_accounting.json").cases() {
+    let text = include_str!("../../../tests/golden/data/evaluation_accounting.json");
+    for case in Fixture::parse(text).unwrap().cases() {
         let mut games = games(case);
         let mut stream = streams.stream(Purpose::Initialization, 0, 0);
         let policy = PolicyConfig::new().init(&[1], &games.spec.action_space, &mut stream, &Device::flex()).unwrap();

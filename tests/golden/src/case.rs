@@ -11,7 +11,7 @@ pub struct Fixture {
 }
 
 impl Fixture {
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         let file: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
         if file["schema"] != 1 {
             return Err(format!("schema {} where 1 was expected", file["schema"]));
