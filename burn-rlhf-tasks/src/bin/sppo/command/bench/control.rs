@@ -1,12 +1,8 @@
 use std::{cell::Cell, rc::Rc, time::Instant};
 
 use burn_sppo::{
-    loss::Algorithm,
     policy::PolicyKind,
-    training::{
-        AlgorithmSection, ControlConfig, ControlObserver, ControlReport, EnvironmentSection, EvaluationSection,
-        OptimizerName, OptimizerSection, PolicySection, UpdateSection,
-    },
+    training::{ControlConfig, ControlObserver, ControlReport, EvaluationSection, Family, ScheduleName},
 };
 use serde::Serialize;
 
@@ -121,20 +117,23 @@ fn share(config: &ControlConfig, device: &burn::tensor::Device, steps: u64, seco
     })
 }
 
-/// The settings of the comparison with Stable-Baselines3: the zoo's for CartPole and Pong with PPO, its defaults for the
-/// others.
+/// The settings of the comparison with Stable-Baselines3: the zoo's for CartPole and Pong, the reference's for
+/// HalfCheetah.
 fn config(arguments: &BenchArguments) -> Result<ControlConfig, Failure> {
-    let mut config = match (arguments.what.as_str(), arguments.algorithm.as_str()) {
-        ("cartpole", "ppo") => cart_pole_ppo(),
-        ("cartpole", "a2c") => cart_pole_a2c(),
-        ("halfcheetah", "ppo") => half_cheetah(),
-        ("pong", "ppo") => pong(),
+    let (family, environment, steps) = match (arguments.what.as_str(), arguments.algorithm.as_str()) {
+        ("cartpole", "ppo" | "a2c") => (Family::Zoo, "CartPole-v1", 40_000),
+        ("halfcheetah", "ppo") => (Family::Reference, "HalfCheetah-v4", 20_480),
+        ("pong", "ppo") => (Family::Zoo, "PongNoFrameskip-v4", 4096),
         ("halfcheetah" | "pong", "a2c") => {
             return Err(Failure::usage(format!("{} is measured with ppo alone", arguments.what)));
         }
         (_, other) => return Err(Failure::usage(format!("there is no measurement of {other}: it is ppo or a2c"))),
     };
-    config.total_steps = arguments.steps.unwrap_or(config.total_steps);
+    let continuous = environment == "HalfCheetah-v4";
+    let mut config = ControlConfig::preset(family, &arguments.algorithm, environment, continuous, &[])?;
+    // The runs are too short for a schedule.
+    (config.update.schedule, config.update.clip_schedule) = (ScheduleName::Constant, ScheduleName::Constant);
+    config.total_steps = arguments.steps.unwrap_or(steps);
     config.environment.num_envs = arguments.num_envs.unwrap_or(config.environment.num_envs);
     config.environment.workers = arguments.workers;
     config.evaluation = EvaluationSection { every: 0, ..EvaluationSection::default() };
@@ -142,77 +141,6 @@ fn config(arguments: &BenchArguments) -> Result<ControlConfig, Failure> {
         return Err(Failure::usage("--steps and --num-envs must be at least 1"));
     }
     Ok(config)
-}
-
-fn cart_pole_ppo() -> ControlConfig {
-    ControlConfig {
-        total_steps: 40_000,
-        environment: EnvironmentSection { num_envs: 8, ..EnvironmentSection::default() },
-        update: UpdateSection {
-            rollout_steps: 32,
-            minibatch: Some(256),
-            epochs: 20,
-            learning_rate: 1e-3,
-            gamma: 0.98,
-            gae_lambda: 0.8,
-            ..UpdateSection::default()
-        },
-        ..ControlConfig::default()
-    }
-}
-
-fn cart_pole_a2c() -> ControlConfig {
-    ControlConfig {
-        total_steps: 40_000,
-        environment: EnvironmentSection { num_envs: 8, ..EnvironmentSection::default() },
-        algorithm: AlgorithmSection { name: Algorithm::A2c, normalize_advantage: false, ..AlgorithmSection::default() },
-        update: UpdateSection {
-            rollout_steps: 5,
-            minibatch: None,
-            epochs: 1,
-            learning_rate: 7e-4,
-            gae_lambda: 1.0,
-            ..UpdateSection::default()
-        },
-        optimizer: OptimizerSection { kind: OptimizerName::RmspropTf, ..OptimizerSection::default() },
-        ..ControlConfig::default()
-    }
-}
-
-fn half_cheetah() -> ControlConfig {
-    ControlConfig {
-        total_steps: 20_480,
-        environment: EnvironmentSection {
-            id: "HalfCheetah-v4".into(),
-            normalize: true,
-            ..EnvironmentSection::default()
-        },
-        ..ControlConfig::default()
-    }
-}
-
-fn pong() -> ControlConfig {
-    ControlConfig {
-        total_steps: 4096,
-        environment: EnvironmentSection {
-            id: "PongNoFrameskip-v4".into(),
-            num_envs: 8,
-            frame_stack: 4,
-            reward_clip: true,
-            ..EnvironmentSection::default()
-        },
-        policy: PolicySection { kind: PolicyKind::Cnn, ..PolicySection::default() },
-        update: UpdateSection {
-            rollout_steps: 128,
-            minibatch: Some(256),
-            epochs: 4,
-            learning_rate: 2.5e-4,
-            clip_range: 0.1,
-            ent_coef: 0.01,
-            ..UpdateSection::default()
-        },
-        ..ControlConfig::default()
-    }
 }
 
 #[cfg(test)]
