@@ -88,7 +88,7 @@ fn a_killed_run_goes_on_to_the_same_metrics() {
         .unwrap();
     wait_for(&killed.join("checkpoints").join("step-2"));
     child.kill().unwrap();
-    child.wait().unwrap();
+    assert!(!child.wait().unwrap().success(), "it was killed on the way");
     let result = sppo(&["train", "--output", output, "--plain", "--resume", killed.to_str().unwrap()]);
     assert!(result.status.success(), "{}", text(&result.stderr));
 

@@ -17,7 +17,13 @@ fn text(bytes: &[u8]) -> String {
 /// Arguments of a run that takes seconds.
 fn small_run(run: &str) -> Vec<&str> {
     let mut arguments = vec!["train", "CartPole-v1", "--algorithm", "sppo", "--run", run, "--steps", "4096", "--plain"];
-    for set in ["evaluation.every=1024", "evaluation.episodes=3", "checkpoint.every=512", "update.epochs=2"] {
+    for set in [
+        "evaluation.every=1024",
+        "evaluation.episodes=3",
+        "checkpoint.every=512",
+        "update.epochs=2",
+        "environment.normalize=true",
+    ] {
         arguments.extend(["--set", set]);
     }
     arguments
@@ -35,6 +41,14 @@ fn wrong_usage_ends_with_two_and_says_what_to_do() {
         (&["train", "CartPole-v1", "--set", "environment.bins=11"], "can be discretised"),
         (&["train", "CartPole-v1", "--algorithm", "a2c", "--set", "update.epochs=3"], "update.epochs=1"),
         (&["train", "Pendulum-v1", "--algorithm", "sppo", "--set", "environment.bins=0"], "discretise"),
+        (&["train", "CartPole"], "CartPole-v1"),
+        (&["train", "CartPole-v1", "--set", "update.minibatch=100"], "cannot be divided"),
+        (&["train", "CartPole-v1", "--set", "environment.arguments={\"gravity\": 1}"], "it is native"),
+        (&["train", "Ant-v4", "--set", "environment.arguments=gravity"], "no JSON object"),
+        (&["train", "Ant-v4", "--python", "/nowhere/python"], "/nowhere/python"),
+        (&["train", "CartPole-v1", "--data", "reviews"], "--data is for language models"),
+        (&["train", "builtin", "--steps", "10"], "--steps is for environments"),
+        (&["train", "CartPole-v1", "--resume", "some/run"], "cannot be used with"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let output = folder.path().join("outputs");
@@ -72,7 +86,7 @@ fn a_killed_run_goes_on_to_the_same_metrics() {
         .unwrap();
     wait_for_a_checkpoint(&killed.join("checkpoints"));
     child.kill().unwrap();
-    child.wait().unwrap();
+    assert!(!child.wait().unwrap().success(), "it was killed on the way");
     let result = sppo(&["train", "--plain", "--resume", killed.to_str().unwrap()]);
     assert!(result.status.success(), "{}", text(&result.stderr));
 
@@ -95,6 +109,9 @@ fn a_killed_run_goes_on_to_the_same_metrics() {
 
     let result = sppo(&["eval", whole.to_str().unwrap(), "--start"]);
     assert!(text(&result.stdout).contains("after 0 steps"), "{}", text(&result.stderr));
+
+    let result = sppo(&["eval", whole.to_str().unwrap(), "--episodes", "0"]);
+    assert_eq!(result.status.code(), Some(2), "{}", text(&result.stderr));
 
     let other = ["--set", "update.learning_rate=1"];
     let result = sppo(&[&["train", "--resume", whole.to_str().unwrap()][..], &other].concat());

@@ -178,7 +178,12 @@ fn sampling(section: &str, sampling: &SamplingConfig) -> Result<(), ConfigError>
     at_most((&format!("{section}.min_length"), sampling.min_length), (&longest, sampling.max_new_tokens))
 }
 
-fn range(key: &str, value: f64, range: &'static str, within: impl Fn(f64) -> bool) -> Result<(), ConfigError> {
+pub(super) fn range(
+    key: &str,
+    value: f64,
+    range: &'static str,
+    within: impl Fn(f64) -> bool,
+) -> Result<(), ConfigError> {
     if value.is_finite() && within(value) {
         Ok(())
     } else {
@@ -186,18 +191,18 @@ fn range(key: &str, value: f64, range: &'static str, within: impl Fn(f64) -> boo
     }
 }
 
-fn positive(key: &str, value: f64) -> Result<(), ConfigError> {
+pub(super) fn positive(key: &str, value: f64) -> Result<(), ConfigError> {
     range(key, value, "above 0", |x| x > 0.0)
 }
 
-fn at_least_one<T: PartialEq + From<u8> + Display>(key: &str, value: T) -> Result<(), ConfigError> {
+pub(super) fn at_least_one<T: PartialEq + From<u8> + Display>(key: &str, value: T) -> Result<(), ConfigError> {
     if value == T::from(0) {
         return Err(ConfigError::Range { key: key.into(), value: value.to_string(), range: "at least 1" });
     }
     Ok(())
 }
 
-fn divide(whole: (&str, usize), part: (&str, usize)) -> Result<(), ConfigError> {
+pub(super) fn divide(whole: (&str, usize), part: (&str, usize)) -> Result<(), ConfigError> {
     if whole.1.is_multiple_of(part.1) {
         return Ok(());
     }
@@ -205,7 +210,7 @@ fn divide(whole: (&str, usize), part: (&str, usize)) -> Result<(), ConfigError> 
     Err(ConfigError::Divide { whole_key, whole: whole.1, part_key, part: part.1 })
 }
 
-fn at_most(value: (&str, usize), bound: (&str, usize)) -> Result<(), ConfigError> {
+pub(super) fn at_most(value: (&str, usize), bound: (&str, usize)) -> Result<(), ConfigError> {
     if value.1 <= bound.1 {
         return Ok(());
     }

@@ -8,6 +8,12 @@ use thiserror::Error;
 pub enum ConfigError {
     #[error("cannot read the configuration {}: {source}", .path.display())]
     Unreadable { path: PathBuf, source: io::Error },
+    #[error(
+        "{} is empty: the program that made this run wrote no configuration (`config_text` does), so that only this \
+         program knows how to go on with it",
+        .path.display()
+    )]
+    Empty { path: PathBuf },
     #[error("{origin} is not valid TOML: {message}")]
     Syntax { origin: Origin, message: String },
     #[error("{origin} is no assignment; write --set section.key=value")]

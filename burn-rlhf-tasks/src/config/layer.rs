@@ -74,7 +74,7 @@ impl RunConfig {
     ///
     /// A [`ConfigError`] naming the key and what it should be.
     pub fn load(path: impl Into<PathBuf>) -> Result<Self, ConfigError> {
-        let config: Self = stack(&[], &[Layer::file(path.into())?])?;
+        let config: Self = stack(&[], &[Layer::saved(path.into())?])?;
         config.check()?;
         Ok(config)
     }
@@ -131,6 +131,15 @@ impl Layer {
             Err(source) => return Err(ConfigError::Unreadable { path, source }),
         };
         Self::parse(Origin::File(path), &text)
+    }
+
+    /// The file that was saved with a run.
+    pub(super) fn saved(path: PathBuf) -> Result<Self, ConfigError> {
+        let layer = Self::file(path)?;
+        match (&layer.origin, layer.table.is_empty()) {
+            (Origin::File(path), true) => Err(ConfigError::Empty { path: path.clone() }),
+            _ => Ok(layer),
+        }
     }
 
     fn presets(presets: &[&Preset]) -> Result<Vec<Self>, ConfigError> {

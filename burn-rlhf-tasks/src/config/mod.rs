@@ -27,7 +27,7 @@ mod section;
 mod tests;
 mod text;
 
-pub use control::{load_control, resolve_control};
+pub use control::{keyword_arguments, load_control, resolve_control};
 pub use error::{ConfigError, Origin};
 pub use layer::{Argument, Layered, Overrides};
 pub use run_config::{Compat, RunConfig, Size};

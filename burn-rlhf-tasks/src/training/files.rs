@@ -1,9 +1,7 @@
 use std::path::PathBuf;
 
 use burn::{module::Module, optim::ModuleOptimizer};
-use burn_sppo::run::{
-    Checkpoints, Damage, HealthCounts, JsonLines, MetricLog, Parts, RunDirectory, RunError, write_json,
-};
+use burn_sppo::run::{Checkpoints, Damage, HealthCounts, JsonLines, MetricLog, Parts, RunDirectory, RunError};
 use serde::{Deserialize, Serialize};
 
 use super::{EvaluatedSample, EvaluationReport, IterationReport, TrainError};
@@ -76,13 +74,7 @@ impl RunFiles {
 
     pub fn report(&mut self, report: &IterationReport) -> Result<(), RunError> {
         self.metrics.log(report.iteration, &report.entries())?;
-        self.metrics.log_timing(report.iteration, &report.timing())?;
-        for skipped in &report.update.skipped {
-            if let Some(path) = &skipped.dump {
-                write_json(path, skipped)?;
-            }
-        }
-        Ok(())
+        self.metrics.log_timing(report.iteration, &report.timing())
     }
 
     pub fn evaluation(&mut self, report: &EvaluationReport, samples: &[EvaluatedSample]) -> Result<(), RunError> {
@@ -101,6 +93,9 @@ impl RunFiles {
         state: &TrainingState,
     ) -> Result<(), RunError> {
         let Some(checkpoints) = &self.checkpoints else { return Ok(()) };
+        self.metrics.sync()?;
+        self.samples.sync()?;
+        self.evaluations.sync()?;
         checkpoints.save(state.iteration, |folder| {
             let parts = Parts(folder);
             parts.save_module(POLICY, policy)?;

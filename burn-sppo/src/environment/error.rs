@@ -13,6 +13,8 @@ pub enum EnvironmentError {
     UnknownId { id: String, nearest: Vec<String> },
     #[error("{name} is {value}: it must be {must_be}")]
     Setting { name: &'static str, value: f64, must_be: &'static str },
+    #[error("{id} cannot be given these arguments: {reason}")]
+    Arguments { id: String, reason: String },
     #[error("{id}: its {what} is of size 0; give it at least one entry")]
     ZeroSize { id: String, what: &'static str },
     #[error("{id}: dimension {dimension} of its actions has {reason}; mend the bounds of the action space")]

@@ -1,3 +1,4 @@
+use serde_json::{Map, Value};
 use std::path::PathBuf;
 use strsim::jaro_winkler;
 
@@ -14,6 +15,8 @@ pub struct MakeOptions {
     pub workers: Option<usize>,
     /// The Python interpreter of those that are not native; by default the first that is found.
     pub python: Option<PathBuf>,
+    /// Keyword arguments of those that are not native.
+    pub arguments: Map<String, Value>,
     /// Another time limit than that of the task.
     pub max_episode_steps: Option<usize>,
     /// Make pictures available where that is not free.
@@ -24,7 +27,15 @@ pub struct MakeOptions {
 
 impl MakeOptions {
     pub fn new(num_envs: usize) -> Self {
-        Self { num_envs, workers: None, python: None, max_episode_steps: None, render: false, respawn: false }
+        Self {
+            num_envs,
+            workers: None,
+            python: None,
+            arguments: Map::new(),
+            max_episode_steps: None,
+            render: false,
+            respawn: false,
+        }
     }
 }
 
@@ -50,6 +61,10 @@ pub fn make(id: &str, options: &MakeOptions) -> Result<Box<dyn VectorEnvironment
 
 /// Makes environments of a task that needs nothing but this crate; `None` if it is not one of them.
 pub fn native(id: &str, options: &MakeOptions) -> Option<Result<Box<dyn VectorEnvironment>, EnvironmentError>> {
+    if NATIVE_IDS.contains(&id) && !options.arguments.is_empty() {
+        let reason = "it is native, and takes none; a task of your own can take what you like".into();
+        return Some(Err(EnvironmentError::Arguments { id: id.into(), reason }));
+    }
     Some(match id {
         "Acrobot-v1" => boxed::<Acrobot>(options),
         "CartPole-v1" => boxed::<CartPole>(options),
@@ -191,6 +206,14 @@ mod tests {
                 "{id}: {error}"
             );
         }
+    }
+
+    #[test]
+    fn a_native_task_takes_no_arguments() {
+        let arguments = Map::from_iter([("gravity".to_owned(), Value::from(-5.0))]);
+        let options = MakeOptions { arguments, ..MakeOptions::new(1) };
+        let error = make("CartPole-v1", &options).map(|_| ()).unwrap_err();
+        assert!(matches!(error, EnvironmentError::Arguments { .. }), "{error}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use super::ObservationKind;
+use super::{EnvironmentError, EnvironmentSpec, ObservationKind};
 
 /// What environments show, one after another: `[num_envs, ..observation_shape]`, in the kind in which they hold it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,6 +54,19 @@ impl Observations<'_> {
             Self::F32(numbers) => output.copy_from_slice(&numbers[range]),
             Self::F64(numbers) => output.iter_mut().zip(&numbers[range]).for_each(|(to, from)| *to = *from as f32),
         }
+    }
+
+    /// Checks that there are as many, and of the kind, as their environments declare.
+    pub(crate) fn check(&self, spec: &EnvironmentSpec) -> Result<(), EnvironmentError> {
+        let (expected, found) = (spec.num_envs * spec.features(), self.len());
+        if expected != found {
+            return Err(EnvironmentError::Count { id: spec.id.clone(), what: "observation", expected, found });
+        }
+        let (expected, found) = (spec.observation_kind, self.kind());
+        if expected != found {
+            return Err(EnvironmentError::Kind { id: spec.id.clone(), expected, found });
+        }
+        Ok(())
     }
 
     /// The first number that is NaN or infinite, if any.
@@ -128,6 +141,21 @@ pub struct Step<'a> {
     /// The last observation of an episode, where `ends` has one; anything elsewhere.
     pub final_observations: Observations<'a>,
     pub episodes: &'a [Option<Episode>],
+}
+
+impl Step<'_> {
+    /// Checks that there is as much of everything as the environments declare.
+    pub(crate) fn check(&self, spec: &EnvironmentSpec) -> Result<(), EnvironmentError> {
+        self.observations.check(spec)?;
+        self.final_observations.check(spec)?;
+        let counts = [("rewards", self.rewards.len()), ("ends", self.ends.len()), ("episodes", self.episodes.len())];
+        match counts.into_iter().find(|(_, found)| *found != spec.num_envs) {
+            None => Ok(()),
+            Some((what, found)) => {
+                Err(EnvironmentError::Count { id: spec.id.clone(), what, expected: spec.num_envs, found })
+            }
+        }
+    }
 }
 
 /// A picture, row by row from the top, three bytes a pixel.

@@ -9,10 +9,10 @@ use std::marker::PhantomData;
 #[derive(Clone, Copy, Debug)]
 pub struct MatrixRef<'a> {
     elements: &'a [f32],
-    pub rows: usize,
-    pub columns: usize,
-    pub row_stride: usize,
-    pub column_stride: usize,
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) row_stride: usize,
+    pub(super) column_stride: usize,
 }
 
 impl<'a> MatrixRef<'a> {
@@ -27,6 +27,19 @@ impl<'a> MatrixRef<'a> {
         let needed = extent([rows, columns], [row_stride, column_stride]);
         assert!(needed <= elements.len(), "a matrix of {needed} elements in a slice of {}", elements.len());
         Self { elements, rows, columns, row_stride, column_stride }
+    }
+
+    pub fn rows(self) -> usize {
+        self.rows
+    }
+
+    pub fn columns(self) -> usize {
+        self.columns
+    }
+
+    /// The distance between elements of a row.
+    pub fn column_stride(self) -> usize {
+        self.column_stride
     }
 
     /// The transposed view.
@@ -68,8 +81,8 @@ impl<'a> MatrixRef<'a> {
 #[derive(Debug)]
 pub struct MatrixMut<'a> {
     start: *mut f32,
-    pub rows: usize,
-    pub columns: usize,
+    pub(super) rows: usize,
+    pub(super) columns: usize,
     row_stride: usize,
     owner: PhantomData<&'a mut [f32]>,
 }
@@ -83,7 +96,7 @@ impl<'a> MatrixMut<'a> {
     /// # Panics
     /// If the slice has another length.
     pub fn new(elements: &'a mut [f32], rows: usize, columns: usize) -> Self {
-        assert_eq!(elements.len(), rows * columns, "a matrix of {rows} rows and {columns} columns");
+        assert_eq!(elements.len(), rows.saturating_mul(columns), "a matrix of {rows} rows and {columns} columns");
         Self { start: elements.as_mut_ptr(), rows, columns, row_stride: columns, owner: PhantomData }
     }
 
@@ -111,6 +124,14 @@ impl<'a> MatrixMut<'a> {
         })
     }
 
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
     /// Some of the rows, for a while.
     pub fn row_range(&mut self, range: std::ops::Range<usize>) -> MatrixMut<'_> {
         assert!(range.start <= range.end && range.end <= self.rows, "rows {range:?} of {}", self.rows);
@@ -135,7 +156,10 @@ impl<'a> MatrixMut<'a> {
 /// Elements from the first to the last of a strided matrix.
 fn extent([rows, columns]: [usize; 2], [row_stride, column_stride]: [usize; 2]) -> usize {
     match (rows.checked_sub(1), columns.checked_sub(1)) {
-        (Some(row), Some(column)) => row * row_stride + column * column_stride + 1,
+        (Some(row), Some(column)) => {
+            let last = row.saturating_mul(row_stride).saturating_add(column.saturating_mul(column_stride));
+            last.saturating_add(1)
+        }
         _ => 0,
     }
 }

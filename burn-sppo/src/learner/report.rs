@@ -50,7 +50,7 @@ impl MinibatchSums {
     }
 }
 
-/// What one update did: means over its minibatches.
+/// What one update did: means over the minibatches that were stepped on, which are no numbers if there was none.
 #[derive(Clone, Debug, Default)]
 pub struct UpdateReport {
     /// Mean of the clipped surrogate or policy-gradient loss, without alpha.
@@ -86,7 +86,9 @@ pub struct UpdateReport {
     pub effective_policy_coefficient: Option<f64>,
     /// Signs changed by noise and normalisation.
     pub sign_changes: SignChanges,
-    /// Minibatches whose gradients were computed.
+    /// Passes over the rollout, the last of which a stop may have cut short.
+    pub epochs: usize,
+    /// Minibatches that were stepped on.
     pub minibatches: usize,
     /// Minibatches without a step, because a number was not finite.
     pub skipped: Vec<SkippedMinibatch>,
@@ -98,9 +100,6 @@ pub struct UpdateReport {
 
 impl UpdateReport {
     pub(super) fn add(&mut self, sums: &MinibatchSums, gradient_norm: f64) {
-        if self.minibatches == 0 {
-            self.first_log_ratio = sums.max_log_ratio;
-        }
         self.minibatches += 1;
         for (total, term) in self.means().into_iter().zip([
             sums.policy_loss,
@@ -123,7 +122,7 @@ impl UpdateReport {
     }
 
     pub(super) fn finish(&mut self, samples: &Samples, config: &UpdateConfig) -> Result<(), AdvantageError> {
-        let minibatches = self.minibatches.max(1) as f64;
+        let minibatches = self.minibatches as f64;
         for total in self.means() {
             *total /= minibatches;
         }

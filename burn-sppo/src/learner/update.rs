@@ -7,7 +7,7 @@ use burn::{
 use std::path::PathBuf;
 
 use rand::seq::SliceRandom;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{Evaluate, Request, Rollout, UpdateError, UpdateReport, objective::Objective, report::MinibatchSums};
 use crate::{
@@ -59,15 +59,28 @@ pub struct UpdateContext {
 }
 
 /// A minibatch that was not stepped on because its loss or gradient was not finite.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct SkippedMinibatch {
     pub epoch: usize,
     /// Rows of the rollout.
     pub rows: Vec<usize>,
     pub loss: f64,
     pub gradient_norm: f64,
-    /// Where the minibatch is worth keeping.
+    /// Where the minibatch was written, if it was.
     pub dump: Option<PathBuf>,
+}
+
+/// What is written of such a minibatch. Numbers that are not finite are absent in JSON.
+#[derive(Serialize)]
+struct MinibatchDump<'a> {
+    epoch: usize,
+    rows: &'a [usize],
+    loss: f64,
+    gradient_norm: f64,
+    /// As trained on.
+    advantage: &'a [f32],
+    old_log_prob: Vec<f32>,
+    returns: Vec<f32>,
 }
 
 impl UpdateConfig {
@@ -128,6 +141,7 @@ impl Update {
         }
         let mut report = UpdateReport::default();
         'update: for epoch in 0..self.config.epochs {
+            report.epochs = epoch + 1;
             let mut order: Vec<usize> = (0..rows).collect();
             order.shuffle(&mut context.streams.stream(Purpose::Shuffle, context.iteration, epoch as u64));
             for (index, minibatch) in order.chunks(self.config.minibatch).enumerate() {
@@ -139,7 +153,8 @@ impl Update {
                 report.sign_changes.record(&estimated, &prepared, mask.as_deref())?;
                 self.config.advantage_kind.apply(&mut prepared);
                 let step = self.gradients(&module, rollout, minibatch, &prepared, mask.as_deref(), &device)?;
-                if report.minibatches == 0 {
+                if lane == 0 {
+                    report.first_log_ratio = step.sums.max_log_ratio;
                     health.first_minibatch(context.iteration, step.sums.max_log_ratio, step.sums.approx_kl_k3)?;
                 }
                 if approximate_kl::exceeds_target(step.sums.approx_kl_k3, self.config.target_kl) {
@@ -147,9 +162,20 @@ impl Update {
                     break 'update;
                 }
                 let (norm, gradients) = self.clip(step.gradients, &module);
-                report.add(&step.sums, norm);
-                match health.update(context.iteration, lane, step.sums.loss, norm)? {
-                    Verdict::Apply => module = optimizer.step(context.learning_rate, module, gradients),
+                let dump = || MinibatchDump {
+                    epoch,
+                    rows: minibatch,
+                    loss: step.sums.loss,
+                    gradient_norm: norm,
+                    advantage: &prepared,
+                    old_log_prob: samples.gather(&samples.old_log_prob, minibatch),
+                    returns: samples.gather(&samples.returns, minibatch),
+                };
+                match health.update(context.iteration, lane, step.sums.loss, norm, dump)? {
+                    Verdict::Apply => {
+                        report.add(&step.sums, norm);
+                        module = optimizer.step(context.learning_rate, module, gradients);
+                    }
                     Verdict::Skip { dump, .. } => report.skipped.push(SkippedMinibatch {
                         epoch,
                         rows: minibatch.to_vec(),

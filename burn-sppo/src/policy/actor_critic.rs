@@ -36,6 +36,11 @@ pub trait ActorCritic: Module {
         self.forward(observations).0
     }
 
+    /// The mean standard deviation of actions that are numbers, `[1]`, where it is a parameter: for the logs.
+    fn mean_std(&self) -> Option<Tensor<1>> {
+        None
+    }
+
     /// Whether actor and critic share no parameters, so that each can be trained by itself.
     fn value_is_separate(&self) -> bool {
         false

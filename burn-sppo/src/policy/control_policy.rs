@@ -129,6 +129,13 @@ impl ActorCritic for ControlPolicy {
         }
     }
 
+    fn mean_std(&self) -> Option<Tensor<1>> {
+        match self {
+            Self::Mlp(policy) => policy.mean_std(),
+            Self::NatureCnn(policy) => policy.mean_std(),
+        }
+    }
+
     fn value_is_separate(&self) -> bool {
         match self {
             Self::Mlp(policy) => ActorCritic::value_is_separate(policy),

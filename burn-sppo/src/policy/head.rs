@@ -126,6 +126,15 @@ impl ActionHead {
         }
     }
 
+    /// The mean standard deviation, `[1]`, of Gaussian actions.
+    pub fn mean_std(&self) -> Option<Tensor<1>> {
+        match self {
+            Self::DiagGaussian(head) | Self::SquashedGaussian(head) => Some(head.log_std.val().exp().mean()),
+            Self::StateDependentGaussian(head) => Some(head.log_std.val().exp().mean()),
+            Self::Categorical(_) | Self::MultiCategorical(_) | Self::Bernoulli(_) => None,
+        }
+    }
+
     /// Checks that an algorithm can train this kind of action.
     ///
     /// # Errors

@@ -55,15 +55,17 @@ mod flex {
         if !direct::available() || !is_f32_on_flex(x) {
             return None;
         }
+        let [_, mut below] = x.dims();
         let mut inputs = Vec::with_capacity(N);
         inputs.push(x.clone().into_dispatch());
         for layer in layers.iter().chain(last) {
             let (weight, bias) = (layer.weight.val(), layer.bias.as_ref()?.val());
             let [height, width] = weight.dims();
-            let suits = [is_f32_on_flex(&weight), is_f32_on_flex(&bias), height.max(width) <= WIDEST];
+            let suits = [is_f32_on_flex(&weight), is_f32_on_flex(&bias), height == below, height.max(width) <= WIDEST];
             if suits.contains(&false) {
                 return None;
             }
+            below = width;
             inputs.extend([weight.into_dispatch(), bias.into_dispatch()]);
         }
         let follows = match activation {

@@ -125,6 +125,10 @@ impl ActorCritic for Mlp {
         self.action_head.distribution(|last| self.actor.forward(observations.clone(), last))
     }
 
+    fn mean_std(&self) -> Option<Tensor<1>> {
+        self.action_head.mean_std()
+    }
+
     fn value_is_separate(&self) -> bool {
         true
     }

@@ -162,6 +162,10 @@ impl ActorCritic for NatureCnn {
     fn distribution(&self, observations: Tensor<2>) -> ActionDistribution {
         self.action_head.forward(self.features(observations))
     }
+
+    fn mean_std(&self) -> Option<Tensor<1>> {
+        self.action_head.mean_std()
+    }
 }
 
 /// What Burn's own operations do elsewhere.

@@ -4,7 +4,7 @@ use super::{CollectError, ControlRollout, ObservationBuffer};
 use crate::{
     advantage::Gae,
     distribution::DistributionError,
-    environment::{End, EnvironmentSpec, Episode, Observations, VectorEnvironment},
+    environment::{End, EnvironmentSpec, Episode, VectorEnvironment},
     learner::Samples,
     loss::Algorithm,
     policy::{ActionBuffer, ActorCritic},
@@ -51,7 +51,9 @@ impl Collector {
         let spec = environment.spec().clone();
         let features = spec.features();
         let mut observations = ObservationBuffer::with_capacity(spec.observation_kind, spec.num_envs * features);
-        observations.push(environment.reset(Some(seed))?);
+        let first = environment.reset(Some(seed))?;
+        first.check(&spec)?;
+        observations.push(first);
         Ok(Self {
             environment,
             actions: ActionBuffer::default(),
@@ -152,6 +154,8 @@ impl Collector {
                 exploration = None;
             }
             let drawn = distribution.sample_exploring(&mut exploration, &mut lanes)?;
+            check_shape("actions", &drawn, [environments, width])?;
+            check_shape("values", &value, [environments])?;
             let execution = distribution.execution();
             if let Some(kept) = &mut full_log_prob {
                 kept.extend(read(distribution.full_log_prob()?)?);
@@ -179,6 +183,7 @@ impl Collector {
             }
             let drawn = &actions[actions.len() - environments * width..];
             let taken = self.environment.step(self.actions.fill(drawn, execution, &spec.action_space))?;
+            taken.check(spec)?;
             self.steps += 1;
             reward_sum += taken.rewards.iter().map(|&reward| f64::from(reward)).sum::<f64>();
             rewards.extend_from_slice(taken.rewards);
@@ -188,9 +193,11 @@ impl Collector {
             self.observations.push(taken.observations);
             let truncated: Vec<bool> = taken.ends.iter().map(|end| *end == Some(End::Truncated)).collect();
             if truncated.contains(&true) {
-                let last = to_f32(taken.final_observations);
-                let final_values =
-                    read(policy.value(tensor(last, environments, features, device)).unsqueeze_dim::<2>(1))?;
+                let mut last = vec![0.0; environments * features];
+                taken.final_observations.write_f32(0, &mut last);
+                let last = policy.value(tensor(last, environments, features, device));
+                check_shape("values", &last, [environments])?;
+                let final_values = read(last.unsqueeze_dim::<2>(1))?;
                 gae.bootstrap_truncated(&mut rewards[start..], &truncated, &final_values)?;
             }
         }
@@ -220,18 +227,22 @@ impl Collector {
     }
 }
 
+/// Checks what a policy gives; a module of somebody's own may give anything.
+pub(crate) fn check_shape<const D: usize>(
+    what: &'static str,
+    found: &Tensor<D>,
+    expected: [usize; D],
+) -> Result<(), CollectError> {
+    match found.dims() {
+        found if found == expected => Ok(()),
+        found => Err(CollectError::Shape { what, expected: expected.to_vec(), found: found.to_vec() }),
+    }
+}
+
 fn tensor(values: Vec<f32>, rows: usize, width: usize, device: &Device) -> Tensor<2> {
     Tensor::from_data(TensorData::new(values, [rows, width]), device)
 }
 
 fn read(tensor: Tensor<2>) -> Result<Vec<f32>, CollectError> {
     tensor.into_data().convert::<f32>().try_into_vec().map_err(|error| CollectError::Read(format!("{error:?}")))
-}
-
-fn to_f32(observations: Observations) -> Vec<f32> {
-    match observations {
-        Observations::U8(values) => values.iter().map(|&value| f32::from(value)).collect(),
-        Observations::F32(values) => values.to_vec(),
-        Observations::F64(values) => values.iter().map(|&value| value as f32).collect(),
-    }
 }

@@ -15,6 +15,8 @@ pub enum CollectError {
          not finite; lower the learning rate, or normalise the observations"
     )]
     NotFinite { what: &'static str, value: f32, environment: usize, step: usize },
+    #[error("the policy gave {what} of shape {found:?} where {expected:?} is needed: rows are environments")]
+    Shape { what: &'static str, expected: Vec<usize>, found: Vec<usize> },
     #[error("numbers could not be read back from the device: {0}")]
     Read(String),
 }

@@ -5,6 +5,7 @@ mod control_rollout;
 mod error;
 mod observation;
 
+pub(crate) use collector::check_shape;
 pub use collector::{Collected, Collector};
 pub use control_rollout::ControlRollout;
 pub use error::CollectError;

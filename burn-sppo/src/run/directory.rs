@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 /// | `timing.jsonl` | seconds, throughput and memory of each iteration |
 /// | `events.out.tfevents.burn-sppo` | both, for TensorBoard |
 /// | `samples.jsonl`, `evaluation.jsonl` | texts and results of evaluations |
+/// | `notes.txt` | what environments say of themselves: versions, another name |
 /// | `progress.txt`, `monitor.csv` | evaluations and episodes of training in environments, as a table |
 /// | `checkpoints/step-N/` | what a run resumes from |
 /// | `dumps/` | minibatches of non-finite updates |

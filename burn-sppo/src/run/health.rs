@@ -1,9 +1,12 @@
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 use thiserror::Error;
+
+use super::write_json;
 
 /// Bounds of the checks that tell a broken run from one that merely learns badly.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct HealthConfig {
     /// Largest |log-ratio| in the first minibatch of an iteration; `None`: 1e-4, or 3e-2 where matrix products are
     /// not f32.
@@ -75,7 +78,7 @@ pub enum Verdict {
     Skip {
         /// What was not finite.
         cause: NonFinite,
-        /// Where to write the minibatch; only the first of a series is worth keeping.
+        /// Where the minibatch was written; only the first of a series is worth keeping.
         dump: Option<PathBuf>,
     },
 }
@@ -163,12 +166,20 @@ impl HealthChecks {
         Ok(())
     }
 
-    /// Judges one update by its loss and the norm of its gradient.
+    /// Judges one update by its loss and the norm of its gradient. Of the first in a series that are not finite,
+    /// `minibatch` is kept, if that can be written.
     ///
     /// # Errors
     ///
     /// [`HealthError::NonFinite`] once too many updates in a row had to be skipped.
-    pub fn update(&mut self, iteration: u64, update: u64, loss: f64, norm: f64) -> Result<Verdict, HealthError> {
+    pub fn update<D: Serialize>(
+        &mut self,
+        iteration: u64,
+        update: u64,
+        loss: f64,
+        norm: f64,
+        minibatch: impl FnOnce() -> D,
+    ) -> Result<Verdict, HealthError> {
         let cause = match (loss.is_finite(), norm.is_finite()) {
             (true, true) => {
                 self.counts.skipped_in_a_row = 0;
@@ -181,8 +192,12 @@ impl HealthChecks {
         self.counts.skipped += 1;
         self.counts.skipped_in_a_row += 1;
         let dump = if first_of_series {
-            let name = format!("iteration-{iteration}-update-{update}");
-            self.last_dump = self.dumps.as_ref().map(|folder| folder.join(name));
+            self.last_dump = self.dumps.as_ref().and_then(|folder| {
+                let path = folder.join(format!("iteration-{iteration}-update-{update}.json"));
+                fs::create_dir_all(folder).ok()?;
+                write_json(&path, &minibatch()).ok()?;
+                Some(path)
+            });
             self.last_dump.clone()
         } else {
             None
@@ -215,7 +230,17 @@ mod tests {
     use super::*;
 
     fn checks() -> HealthChecks {
-        HealthConfig::default().init(Exactness::Single).with_dumps("dumps")
+        HealthConfig::default().init(Exactness::Single)
+    }
+
+    fn update(
+        checks: &mut HealthChecks,
+        iteration: u64,
+        update: u64,
+        loss: f64,
+        norm: f64,
+    ) -> Result<Verdict, HealthError> {
+        checks.update(iteration, update, loss, norm, || [update])
     }
 
     #[test]
@@ -242,19 +267,25 @@ mod tests {
 
     #[test]
     fn non_finite_updates_are_skipped_and_counted_until_there_are_too_many_in_a_row() {
-        let mut checks = checks();
-        let first = Some(PathBuf::from("dumps/iteration-1-update-4"));
+        let folder = tempfile::tempdir().unwrap();
+        let dumps = folder.path().join("dumps");
+        let mut checks = checks().with_dumps(&dumps);
+        let first = Some(dumps.join("iteration-1-update-4.json"));
         let skip = |cause, dump| Ok(Verdict::Skip { cause, dump });
-        assert_eq!(checks.update(1, 4, f64::NAN, 1.0), skip(NonFinite::Loss, first));
-        assert_eq!(checks.update(1, 5, 1.0, f64::INFINITY), skip(NonFinite::GradientNorm, None));
-        assert_eq!(checks.update(1, 6, 1.0, 1.0), Ok(Verdict::Apply));
+        assert_eq!(update(&mut checks, 1, 4, f64::NAN, 1.0), skip(NonFinite::Loss, first));
+        assert_eq!(update(&mut checks, 1, 5, 1.0, f64::INFINITY), skip(NonFinite::GradientNorm, None));
+        assert_eq!(update(&mut checks, 1, 6, 1.0, 1.0), Ok(Verdict::Apply));
         assert_eq!(checks.counts(), HealthCounts { skipped: 2, skipped_in_a_row: 0 });
 
-        let second = Some(PathBuf::from("dumps/iteration-2-update-0"));
-        assert_eq!(checks.update(2, 0, f64::NAN, 1.0), skip(NonFinite::Loss, second.clone()));
-        assert_eq!(checks.update(2, 1, f64::NAN, 1.0), skip(NonFinite::Loss, None));
+        let kept = fs::read_to_string(dumps.join("iteration-1-update-4.json")).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<u64>>(&kept).unwrap(), [4]);
+        assert_eq!(fs::read_dir(&dumps).unwrap().count(), 1, "only the first of a series is kept");
+
+        let second = Some(dumps.join("iteration-2-update-0.json"));
+        assert_eq!(update(&mut checks, 2, 0, f64::NAN, 1.0), skip(NonFinite::Loss, second.clone()));
+        assert_eq!(update(&mut checks, 2, 1, f64::NAN, 1.0), skip(NonFinite::Loss, None));
         let stop = HealthError::NonFinite { iteration: 2, cause: NonFinite::Loss, skipped: 3, dump: second };
-        assert_eq!(checks.update(2, 2, f64::NAN, 1.0), Err(stop));
+        assert_eq!(update(&mut checks, 2, 2, f64::NAN, 1.0), Err(stop));
         assert_eq!(checks.counts(), HealthCounts { skipped: 5, skipped_in_a_row: 3 });
     }
 
@@ -262,7 +293,7 @@ mod tests {
     fn counts_of_a_checkpoint_are_gone_on_from() {
         let mut resumed = checks();
         resumed.restore(HealthCounts { skipped: 9, skipped_in_a_row: 2 });
-        assert!(resumed.update(4, 0, f64::NAN, 1.0).is_err());
+        assert!(update(&mut resumed, 4, 0, f64::NAN, 1.0).is_err());
         assert_eq!(resumed.counts().skipped, 10);
     }
 

@@ -1,8 +1,9 @@
 use std::path::Path;
 
 use burn::tensor::Device;
+use serde_json::{Map, Value};
 
-use super::{ControlConfig, ControlError, ControlLearner, ControlTraining, NoiseName};
+use super::{ControlConfig, ControlError, ControlLearner, ControlTraining, EnvironmentSection, NoiseName};
 use crate::{
     advantage::RewardNoise,
     environment::{
@@ -10,8 +11,22 @@ use crate::{
         wrapper::{ClipReward, Discretize, FrameStack, NoisyReward, Normalizer, NormalizerConfig, VecNormalize},
     },
     policy::ControlPolicy,
-    run::{HealthConfig, Purpose, Streams},
+    run::{Purpose, Streams},
 };
+
+impl EnvironmentSection {
+    /// The keyword arguments of the task.
+    ///
+    /// # Errors
+    /// If they are not a JSON object.
+    pub fn keyword_arguments(&self) -> Result<Map<String, Value>, EnvironmentError> {
+        let Some(text) = &self.arguments else { return Ok(Map::new()) };
+        serde_json::from_str(text).map_err(|error| EnvironmentError::Arguments {
+            id: self.id.clone(),
+            reason: format!("{text} is no JSON object ({error}), like {{\"gravity\": -5.0}}"),
+        })
+    }
+}
 
 impl ControlConfig {
     /// The environments of training with everything around them. `python` runs those that are not native.
@@ -82,6 +97,7 @@ impl ControlConfig {
     ) -> Result<Box<dyn VectorEnvironment>, EnvironmentError> {
         let section = &self.environment;
         let options = MakeOptions {
+            arguments: section.keyword_arguments()?,
             workers: section.workers,
             respawn: section.respawn,
             render,
@@ -139,7 +155,7 @@ impl ControlConfig {
     ) -> Result<(ControlTraining<'static>, ControlLearner<ControlPolicy>), ControlError> {
         let environment = self.training_environment(python)?;
         let learner = self.learner(self.policy(environment.as_ref(), &device.clone().autodiff())?);
-        let mut training = ControlTraining::new(environment).total_steps(self.total_steps);
+        let mut training = ControlTraining::new(environment).total_steps(self.total_steps).config_text(self.text()?);
         if self.evaluation.every > 0 {
             training = training.evaluation(self.evaluation_environment(python)?, self.evaluation.build());
         }
@@ -159,7 +175,7 @@ impl ControlConfig {
             learning_rate: update.schedule.of(update.learning_rate),
             clip_range: update.clip_schedule.of(update.clip_range),
             clip_range_vf: update.clip_range_vf.map(|range| update.clip_schedule.of(range)),
-            health: HealthConfig::default(),
+            health: self.health.clone(),
             seed: self.seed,
         }
     }

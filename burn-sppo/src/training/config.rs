@@ -8,6 +8,7 @@ use crate::{
     loss::{Algorithm, PolicyLossConfig, ReverseForm, Symmetry, ValueLoss},
     optim::{FusedAdamWConfig, FusedRmsPropConfig, RmsPropStyle},
     policy::{Activation, PolicyConfig, PolicyKind},
+    run::HealthConfig,
 };
 
 /// Everything that a training in an environment depends on, as plain values.
@@ -24,6 +25,7 @@ pub struct ControlConfig {
     pub optimizer: OptimizerSection,
     pub evaluation: EvaluationSection,
     pub checkpoint: CheckpointConfig,
+    pub health: HealthConfig,
 }
 
 impl Default for ControlConfig {
@@ -38,6 +40,7 @@ impl Default for ControlConfig {
             optimizer: OptimizerSection::default(),
             evaluation: EvaluationSection::default(),
             checkpoint: CheckpointConfig::default(),
+            health: HealthConfig::default(),
         }
     }
 }
@@ -68,6 +71,8 @@ pub struct EnvironmentSection {
     pub workers: Option<usize>,
     /// Whether such a process is started anew when it dies, instead of ending the training.
     pub respawn: bool,
+    /// Keyword arguments of such a task, as a JSON object: `{"gravity": -5.0}`.
+    pub arguments: Option<String>,
 }
 
 impl Default for EnvironmentSection {
@@ -84,6 +89,7 @@ impl Default for EnvironmentSection {
             max_steps: None,
             workers: None,
             respawn: false,
+            arguments: None,
         }
     }
 }
@@ -176,7 +182,7 @@ impl Default for AlgorithmSection {
 pub struct UpdateSection {
     /// Steps of each environment between two updates.
     pub rollout_steps: usize,
-    /// Samples of an optimiser step; all of the rollout if absent.
+    /// Samples of an optimiser step, of which a rollout has a whole number; all of the rollout if absent or larger.
     pub minibatch: Option<usize>,
     pub epochs: usize,
     pub learning_rate: f64,
@@ -323,14 +329,18 @@ impl ControlConfig {
         self.update.rollout_steps * self.environment.num_envs
     }
 
+    /// Samples of an optimiser step: never more than a rollout has.
+    pub fn minibatch(&self) -> usize {
+        self.update.minibatch.unwrap_or(usize::MAX).min(self.samples())
+    }
+
     pub fn gae(&self) -> Gae {
         Gae { gamma: self.update.gamma, lambda: self.update.gae_lambda }
     }
 
     /// How a rollout is cut up, in one line.
     pub fn batch_arithmetic(&self) -> String {
-        let (update, samples) = (&self.update, self.samples());
-        let minibatch = update.minibatch.unwrap_or(samples).min(samples);
+        let (update, samples, minibatch) = (&self.update, self.samples(), self.minibatch());
         let minibatches = samples.div_ceil(minibatch.max(1));
         let iterations = self.total_steps.div_ceil(samples.max(1) as u64);
         format!(
@@ -352,7 +362,7 @@ impl ControlConfig {
         let loss = PolicyLossConfig::new(algorithm.name)
             .with_coefficient(if symmetric { 1.0 } else { algorithm.alpha })
             .with_symmetry(symmetry);
-        let minibatch = update.minibatch.unwrap_or_else(|| self.samples());
+        let minibatch = self.minibatch();
         let normalization = if algorithm.normalize_advantage { Normalization::Minibatch } else { Normalization::None };
         UpdateConfig::new(loss, ValueLoss::Mse, minibatch, minibatch, normalization, algorithm.advantage)
             .with_vf_coef(update.vf_coef)

@@ -18,14 +18,17 @@ pub enum ControlError {
     #[error("{name} is 0: it must be at least 1")]
     Zero { name: &'static str },
     #[error(
-        "a rollout of {samples} samples (steps times environments) is less than one minibatch of {minibatch}: take more \
-         steps or smaller minibatches"
+        "a rollout of {samples} samples (steps times environments) is no whole number of minibatches of {minibatch}, and \
+         the last one would weigh too much: take minibatches of {}",
+        divisors_near(*samples, *minibatch)
     )]
     Minibatch { samples: usize, minibatch: usize },
     #[error("advantages of a single sample cannot be normalised: take more than one step, or switch that off")]
     SingleSample,
     #[error("checkpoints need a directory: give one to `ControlTraining::directory`")]
     NoDirectory,
+    #[error("the seed {seed} is larger than a configuration file can hold: choose one of at most {}", i64::MAX)]
+    SeedTooLarge { seed: u64 },
     #[error("the policy has no parameters to train")]
     NoParameters,
     #[error(
@@ -37,6 +40,13 @@ pub enum ControlError {
          alike, or scores are of observations that the policy has never seen"
     )]
     Normalizer { evaluation: &'static str, training: &'static str },
+    #[error("the checkpoint was made with {what} {saved}, not {found}: go on with the same, or start a new run")]
+    OtherSetting { what: &'static str, saved: String, found: String },
+    #[error(
+        "many episodes of {environment} have ended, but it has reported none: let `Step::episodes` hold each where it \
+         ends"
+    )]
+    NoEpisodes { environment: String },
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
     #[error(transparent)]
@@ -62,6 +72,14 @@ impl ControlError {
     pub fn is_health(&self) -> bool {
         matches!(self, Self::Health(_))
     }
+}
+
+/// The sizes nearest to `wanted` that divide `samples`.
+fn divisors_near(samples: usize, wanted: usize) -> String {
+    let divides = |size: &usize| samples.is_multiple_of(*size);
+    let below = (1..wanted).rev().find(divides).unwrap_or(1);
+    let above = (wanted..=samples).find(divides).unwrap_or(samples);
+    format!("{below} or {above}")
 }
 
 impl From<CollectError> for ControlError {

@@ -1,11 +1,12 @@
 use burn::tensor::{Device, Tensor, TensorData};
+use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 use super::ControlError;
 use crate::{
     environment::VectorEnvironment,
     policy::{ActionBuffer, ActorCritic},
-    rollout::{CollectError, ObservationBuffer},
+    rollout::{CollectError, ObservationBuffer, check_shape},
     run::{Purpose, Stream, Streams},
 };
 
@@ -68,14 +69,17 @@ impl ControlEvaluation {
     }
 }
 
+/// Ends in a row, for each environment, after which an episode should have been reported.
+const MOST_UNREPORTED: usize = 1000;
+
 /// Plays `episodes` whole episodes, in several environments side by side: environment `i` contributes
 /// `(episodes + i) / environments` of them, so that short episodes are not preferred.
 ///
-/// Draws of action come from the purpose `Evaluation` of `streams`, numbered by `number`, so that an evaluation changes
-/// nothing in training.
+/// Starting states and draws of action come from the purpose `Evaluation` of `streams`, numbered by `number`: an
+/// evaluation changes nothing in training, and no two begin alike. The critic is not asked.
 ///
 /// # Errors
-/// If an environment fails or numbers cannot be read back.
+/// If an environment fails, numbers cannot be read back, or the environments never report an episode that has ended.
 pub fn evaluate<M: ActorCritic>(
     policy: &M,
     environment: &mut dyn VectorEnvironment,
@@ -95,20 +99,27 @@ pub fn evaluate<M: ActorCritic>(
     let mut wrapped = vec![0.0; environments];
     let mut buffer = ActionBuffer::default();
     let mut exploration = None;
-    observations.push(environment.reset(Some(streams.seed()))?);
+    let mut unreported = 0;
+    // Gymnasium takes seeds of 32 bits, and environment i adds i.
+    let seed = u64::from(streams.stream(Purpose::Evaluation, number, u64::MAX).random::<u32>() >> 1);
+    let first = environment.reset(Some(seed))?;
+    first.check(&spec)?;
+    observations.push(first);
     while left.iter().any(|&left| left > 0) {
         let input = TensorData::new(observations.to_f32(), [environments, features]);
-        let (distribution, _) = policy.forward(Tensor::from_data(input, device));
+        let distribution = policy.distribution(Tensor::from_data(input, device));
         let actions = match config.deterministic {
             true => distribution.mode(),
             false => distribution.sample_exploring(&mut exploration, &mut lanes)?,
         };
+        check_shape("actions", &actions, [environments, spec.action_space.width()])?;
         let actions: Vec<f32> = actions
             .into_data()
             .convert::<f32>()
             .try_into_vec()
             .map_err(|error| ControlError::Collect(CollectError::Read(format!("{error:?}"))))?;
         let step = environment.step(buffer.fill(&actions, distribution.execution(), &spec.action_space))?;
+        step.check(&spec)?;
         for i in 0..environments {
             wrapped[i] += f64::from(step.rewards[i]);
             if step.ends[i].is_some() {
@@ -117,12 +128,20 @@ pub fn evaluate<M: ActorCritic>(
                     scores.wrapped_returns.push(wrapped[i]);
                 }
                 wrapped[i] = 0.0;
+                unreported += 1;
+            }
+            if step.episodes[i].is_some() {
+                unreported = 0;
             }
             if let Some(episode) = step.episodes[i].as_ref().filter(|_| left[i] > 0) {
                 left[i] -= 1;
                 scores.returns.push(episode.episode_return);
                 scores.lengths.push(episode.length);
             }
+        }
+        // Several ends can belong to one episode, as lives do to a game, but not as many as this.
+        if unreported > MOST_UNREPORTED * environments {
+            return Err(ControlError::NoEpisodes { environment: spec.id });
         }
         observations.clear();
         observations.push(step.observations);

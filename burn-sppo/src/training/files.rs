@@ -6,9 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{ControlError, ControlEvaluation, ControlReport, progress::Progress};
 use crate::{
     environment::{Episode, wrapper::Normalizer},
-    run::{
-        Checkpoints, Damage, HealthCounts, JsonLines, MetricLog, Parts, RunDirectory, RunError, write_file, write_json,
-    },
+    run::{Checkpoints, Damage, HealthCounts, JsonLines, MetricLog, Parts, RunDirectory, RunError, write_file},
 };
 
 const POLICY: &str = "policy.bpk";
@@ -19,6 +17,7 @@ const NORMALIZER: &str = "normalizer.json";
 
 /// How often checkpoints are written, and how many are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct CheckpointConfig {
     /// Environment steps between two checkpoints; there is always one at the end.
     pub every: u64,
@@ -40,7 +39,13 @@ pub(super) struct TrainingState {
     /// Steps of one environment.
     pub collector_steps: u64,
     pub evaluations: u64,
+    /// Passes over rollouts; absent in checkpoints from before they were counted.
+    #[serde(default)]
+    pub updates: u64,
     pub seed: u64,
+    /// Environments; absent in checkpoints from before it was kept.
+    #[serde(default)]
+    pub num_envs: Option<usize>,
     pub health: HealthCounts,
     /// Seconds of training.
     pub seconds: f64,
@@ -147,13 +152,7 @@ impl RunFiles {
 
     pub fn report(&mut self, report: &ControlReport) -> Result<(), RunError> {
         self.metrics.log(report.iteration, &report.entries())?;
-        self.metrics.log_timing(report.iteration, &report.timing())?;
-        for skipped in &report.update.skipped {
-            if let Some(path) = &skipped.dump {
-                write_json(path, skipped)?;
-            }
-        }
-        Ok(())
+        self.metrics.log_timing(report.iteration, &report.timing())
     }
 
     /// Adds an evaluation made during `iteration`, and rewrites the table of all of them.
@@ -181,6 +180,8 @@ impl RunFiles {
         normalizer: Option<&Normalizer>,
     ) -> Result<(), RunError> {
         let Some(checkpoints) = &self.checkpoints else { return Ok(()) };
+        self.metrics.sync()?;
+        self.evaluations.sync()?;
         checkpoints.save(state.iteration, |folder| {
             let parts = Parts(folder);
             parts.save_module(POLICY, policy)?;

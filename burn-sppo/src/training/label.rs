@@ -7,15 +7,11 @@ impl ControlConfig {
     /// experiments of arXiv 2405.17618 vary.
     pub fn label(&self) -> String {
         let (algorithm, environment) = (&self.algorithm, &self.environment);
+        // There, a plain algorithm on discretised actions is the symmetric one without a reverse loss.
+        let symmetric = algorithm.name.is_symmetric() || environment.bins > 0;
         let name = algorithm.name.to_string();
         let base = name.strip_prefix('s').unwrap_or(&name);
-        let noise = match environment.noise {
-            NoiseName::None => "none",
-            NoiseName::Normal => "normal",
-            NoiseName::Uniform => "uniform",
-            NoiseName::RewardFlip => "reward_flip",
-            NoiseName::SignFlip => "sign_flip",
-        };
+        let name = if symmetric { format!("s{base}") } else { base.to_owned() };
         let advantage = match algorithm.advantage {
             AdvantageKind::Normal => "normal",
             AdvantageKind::One => "one",
@@ -27,7 +23,7 @@ impl ControlConfig {
             suffix += &format!("_e{}", underscored(self.update.ent_coef));
         }
         let mut form = String::new();
-        if algorithm.name.is_symmetric() {
+        if symmetric {
             form = format!("{}/", algorithm.form);
             if algorithm.form == ReverseForm::Rce {
                 suffix += &format!("_Z{}", algorithm.z);
@@ -39,10 +35,25 @@ impl ControlConfig {
             suffix += "_d0";
         }
         suffix += if algorithm.normalize_advantage { "_advTrue" } else { "_advFalse" };
-        format!(
-            "{}/ntype:{noise}_{:?}/{base}/{name}/{form}{suffix}/s{}",
-            environment.id, environment.noise_value, self.seed
-        )
+        format!("{}/ntype:{}/{base}/{name}/{form}{suffix}/s{}", environment.id, self.noise_label(), self.seed)
+    }
+
+    /// Kind and strength of the noise; two of them, which the reference cannot have, are joined.
+    fn noise_label(&self) -> String {
+        let noise = match self.environment.noise {
+            NoiseName::None => "none",
+            NoiseName::Normal => "normal",
+            NoiseName::Uniform => "uniform",
+            NoiseName::RewardFlip => "reward_flip",
+            NoiseName::SignFlip => "sign_flip",
+        };
+        let on_rewards = format!("{noise}_{:?}", self.environment.noise_value);
+        let on_advantages = format!("adv_flip_{:?}", self.update.adv_flip);
+        match (self.environment.noise, self.update.adv_flip > 0.0) {
+            (_, false) => on_rewards,
+            (NoiseName::None, true) => on_advantages,
+            (_, true) => format!("{on_rewards}+{on_advantages}"),
+        }
     }
 }
 
@@ -70,5 +81,17 @@ mod tests {
         assert_eq!(name, format!("WizardOfWorNoFrameskip-v4/{expected}"));
         let name = label("ppo", "Hopper-v4", true, &[Variation::Unnormalized]);
         assert_eq!(name, "Hopper-v4/ntype:none_0.0/ppo/ppo/normal_advFalse/s10000");
+    }
+
+    #[test]
+    fn no_two_experiments_share_a_name() {
+        let name = label("dppo", "Hopper-v4", true, &[]);
+        assert_eq!(name, "Hopper-v4/ntype:none_0.0/ppo/sppo/rce/normal_Z-1_a1_0_b0_0_bins:11_d0_advTrue/s10000");
+        let preset = ControlConfig::preset(Family::Reference, "a2c", "Hopper-v4", true, &[Variation::Noise]);
+        let mut config = preset.unwrap();
+        config.update.adv_flip = 0.1;
+        assert!(config.label().starts_with("Hopper-v4/ntype:normal_0.05+adv_flip_0.1/a2c/a2c/"), "{}", config.label());
+        config.environment.noise = NoiseName::None;
+        assert!(config.label().starts_with("Hopper-v4/ntype:adv_flip_0.1/a2c/a2c/"), "{}", config.label());
     }
 }

@@ -2,6 +2,7 @@
 
 mod build;
 mod builder;
+mod check;
 mod config;
 mod error;
 mod evaluation;
@@ -14,10 +15,13 @@ mod observer;
 mod preset_config;
 mod presets;
 mod progress;
+#[cfg(test)]
+mod refusal_tests;
 mod report;
 mod session;
 #[cfg(all(test, feature = "flex"))]
 mod tests;
+mod text;
 
 pub use builder::{ControlResult, ControlTraining};
 pub use config::{

@@ -4,7 +4,7 @@ use toml::{Table, Value};
 use super::{ControlConfig, Family, Preset, PresetError, Variation, presets};
 
 /// How a setting that is not used is written.
-const NONE: &str = "none";
+pub(super) const NONE: &str = "none";
 
 impl ControlConfig {
     /// The settings that come with the crate for an algorithm in an environment, whose actions are numbers (`continuous`)
@@ -44,6 +44,7 @@ impl ControlConfig {
         for key in unused {
             match key.as_str() {
                 "environment.max_steps" => config.environment.max_steps = None,
+                "environment.arguments" => config.environment.arguments = None,
                 "environment.workers" => config.environment.workers = None,
                 "policy.sde_sample_freq" => config.policy.sde_sample_freq = None,
                 "update.minibatch" => config.update.minibatch = None,

@@ -11,10 +11,10 @@ pub enum Family {
     Reference,
     /// The tuned settings of rl-baselines3-zoo.
     Zoo,
-    /// Those of the zoo, else those of the reference, else those that go with the algorithm alone.
+    /// Those of the zoo for this very environment, else those of the reference, else those that the zoo has for any.
     #[default]
     Best,
-    /// Nobody's: every value is the default.
+    /// Nobody's: every value is the default, but for what makes the algorithm what it is.
     None,
 }
 
@@ -82,6 +82,8 @@ macro_rules! files {
 const INDEX: &str = include_str!("../learner/presets/index.toml");
 
 const FILES: &[(&str, &str)] = files! {
+    "algorithm/a2c"
+    "algorithm/ppo"
     "overlay/da2c"
     "overlay/dppo"
     "overlay/matched-ppo-continuous"
@@ -170,16 +172,21 @@ pub fn presets(
         let wanted = if continuous { "discrete" } else { "continuous" };
         return Err(PresetError::Actions { algorithm: algorithm.into(), wanted, environment: environment.into() });
     }
-    let mut found = Vec::new();
+    let (reference, zoo) = (Group::new("reference", &index.reference, entry), Group::new("zoo", &index.zoo, entry));
     let base = match family {
-        Family::None => return Ok(found),
-        Family::Reference => Some(named("reference", &index.reference, &entry.base, environment)?),
-        Family::Zoo => Some(named("zoo", &index.zoo, &entry.base, environment)?),
-        Family::Best => named("zoo", &index.zoo, &entry.base, environment)
-            .or_else(|_| named("reference", &index.reference, &entry.base, environment))
-            .ok(),
+        Family::None => None,
+        Family::Reference => Some(reference.file(environment)?),
+        Family::Zoo => Some(zoo.file(environment)?),
+        Family::Best => Some(match (zoo.own_file(environment), reference.own_file(environment)) {
+            (Some(file), _) | (None, Some(file)) => file,
+            (None, None) => zoo.file(environment)?,
+        }),
     };
-    chain(&base.unwrap_or_else(|| format!("reference/{}", entry.base)), &mut found);
+    let mut found = Vec::new();
+    match base {
+        Some(base) => chain(base, &mut found),
+        None => chain(&format!("algorithm/{}", entry.base), &mut found),
+    }
     let kinds = variations.iter().filter_map(|variation| {
         let name = match variation {
             Variation::Noise => "noise",
@@ -199,29 +206,37 @@ pub fn algorithm_names() -> Vec<String> {
     index.algorithms.into_keys().collect()
 }
 
-/// The file that a family has for an environment.
-fn named(
+/// The files that a family has for an algorithm.
+struct Group<'a> {
     family: &'static str,
-    files: &BTreeMap<String, BTreeMap<String, String>>,
-    base: &str,
-    environment: &str,
-) -> Result<String, PresetError> {
-    const ATARI: &str = "*NoFrameskip-v4";
-    let known = files.get(base).into_iter().flatten();
-    let game = environment.ends_with(&ATARI[1..]);
-    let rank = |name: &str| match name {
-        name if name == environment => Some(0),
-        ATARI if game => Some(1),
-        "*" => Some(2),
-        _ => None,
-    };
-    let best = known.clone().filter_map(|(name, file)| Some((rank(name)?, file))).min();
-    best.map(|(_, file)| file.clone()).ok_or_else(|| PresetError::Environment {
-        family,
-        environment: environment.into(),
-        base: base.into(),
-        known: known.map(|(name, _)| name.clone()).collect(),
-    })
+    base: &'a str,
+    files: Option<&'a BTreeMap<String, String>>,
+}
+
+impl<'a> Group<'a> {
+    fn new(family: &'static str, files: &'a BTreeMap<String, BTreeMap<String, String>>, entry: &'a Entry) -> Self {
+        Self { family, base: &entry.base, files: files.get(&entry.base) }
+    }
+
+    /// The file for this environment, or for games like it. A module that is to be imported first does not matter.
+    fn own_file(&self, environment: &str) -> Option<&'a str> {
+        const ATARI: &str = "NoFrameskip-v4";
+        let id = environment.rsplit(':').next().unwrap_or(environment);
+        let files = self.files?;
+        let game = || id.ends_with(ATARI).then(|| files.get(&format!("*{ATARI}"))).flatten();
+        files.get(id).or_else(game).map(String::as_str)
+    }
+
+    /// That file, or the one for any environment.
+    fn file(&self, environment: &str) -> Result<&'a str, PresetError> {
+        let any = || self.files.and_then(|files| files.get("*")).map(String::as_str);
+        self.own_file(environment).or_else(any).ok_or_else(|| PresetError::Environment {
+            family: self.family,
+            environment: environment.into(),
+            base: self.base.into(),
+            known: self.files.into_iter().flatten().map(|(name, _)| name.clone()).collect(),
+        })
+    }
 }
 
 /// Adds a file, after those that it extends.
@@ -246,7 +261,7 @@ mod tests {
     fn every_file_is_listed_and_every_listed_name_is_a_file() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/learner/presets");
         let mut on_disk = Vec::new();
-        for part in ["reference", "zoo", "overlay"] {
+        for part in ["algorithm", "reference", "zoo", "overlay"] {
             for file in std::fs::read_dir(folder.join(part)).unwrap() {
                 let path = file.unwrap().path();
                 on_disk.push(format!("{part}/{}", path.file_stem().unwrap().to_string_lossy()));
@@ -265,6 +280,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_best_settings_are_those_for_the_environment_itself() {
+        let last = |algorithm: &str, environment: &str| {
+            let presets = presets(Family::Best, algorithm, environment, true, &[]).unwrap();
+            presets.last().unwrap().name
+        };
+        assert_eq!(last("ppo", "Hopper-v4"), "zoo/ppo-Hopper-v4");
+        assert_eq!(last("a2c", "HumanoidStandup-v4"), "reference/a2c-continuous");
+        assert_eq!(last("ppo", "pybullet_envs_gymnasium:HumanoidBulletEnv-v0"), "reference/ppo-HumanoidBulletEnv-v0");
+        assert_eq!(last("ppo", "LunarLanderContinuous-v2"), "zoo/ppo-LunarLanderContinuous-v3");
+        assert_eq!(last("ppo", "PongNoFrameskip-v4"), "zoo/ppo-atari");
+        assert_eq!(last("ppo", "MyOwn-v0"), "zoo/ppo");
     }
 
     #[test]
@@ -287,6 +316,5 @@ mod tests {
         assert!(matches!(unknown, Err(PresetError::Algorithm { .. })), "{unknown:?}");
         let unknown = presets(Family::Reference, "ppo", "CartPole-v1", false, &[]);
         assert!(matches!(unknown, Err(PresetError::Environment { .. })), "{unknown:?}");
-        assert_eq!(presets(Family::Best, "ppo", "MyOwn-v0", true, &[]).unwrap()[0].name, "reference/ppo");
     }
 }

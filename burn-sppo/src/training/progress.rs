@@ -39,6 +39,9 @@ const HEADER: [&str; 9] = [
 
 impl Progress {
     pub fn update(&mut self, report: &UpdateReport) {
+        if report.minibatches == 0 {
+            return;
+        }
         self.max_advantage = self.max_advantage.max(report.sign_changes.max_abs);
         self.last = Some(LastUpdate {
             entropy: report.entropy,
@@ -86,8 +89,13 @@ mod tests {
         let mut progress = Progress::default();
         progress.evaluation(&ControlEvaluation::new(5000, scores.clone()), 0);
         let mut report = UpdateReport::default();
+        report.minibatches = 1;
         (report.entropy, report.policy_loss, report.value_loss) = (0.5, -0.25, 2.0);
         progress.update(&report);
+        // One of whose minibatches none was stepped on has no numbers.
+        let mut nothing = UpdateReport::default();
+        nothing.entropy = f64::NAN;
+        progress.update(&nothing);
         progress.evaluation(&ControlEvaluation::new(10_000, scores), 7);
         let table = progress.table();
         let lines: Vec<&str> = table.lines().collect();

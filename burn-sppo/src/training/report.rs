@@ -12,6 +12,16 @@ pub struct ControlReport {
     pub rollout_steps: u64,
     pub learning_rate: f64,
     pub clip_range: f64,
+    /// Bound on the change of a value prediction; `None` if there is none.
+    pub clip_range_vf: Option<f64>,
+    /// Whether the policy loss is that of PPO, with its ratio.
+    pub uses_ratio: bool,
+    /// Passes over rollouts so far.
+    pub updates: u64,
+    /// Mean standard deviation of actions after the update, where it is a parameter.
+    pub mean_std: Option<f64>,
+    /// `1 - Var(R - V) / Var(R)` of the rollout; not a number where all returns are equal.
+    pub explained_variance: f64,
     /// Mean return and length of the last hundred episodes; `None` before the first one ended.
     pub episodes: Option<RecentEpisodes>,
     /// The episodes that ended in this iteration, in order.
@@ -21,6 +31,8 @@ pub struct ControlReport {
     pub update: UpdateReport,
     pub collect_seconds: f64,
     pub update_seconds: f64,
+    /// Since the training began, without the time between a stop and a resume.
+    pub elapsed_seconds: f64,
 }
 
 /// The last episodes of training.
@@ -33,27 +45,31 @@ pub struct RecentEpisodes {
 }
 
 impl ControlReport {
-    /// Name and value of every metric; names as Stable-Baselines3 logs them where it has the number.
+    /// Name and value of every metric; names as Stable-Baselines3 logs them where it has the number. Losses and the
+    /// approximate KL are means over the update, where it takes the last minibatch or epoch.
     pub fn entries(&self) -> Vec<(&'static str, f64)> {
         let update = &self.update;
         let (mean_return, mean_length) =
             self.episodes.map_or((f64::NAN, f64::NAN), |recent| (recent.mean_return, recent.mean_length));
-        vec![
+        let policy_loss = if self.uses_ratio { "train/policy_gradient_loss" } else { "train/policy_loss" };
+        let mut entries = vec![
             ("rollout/ep_rew_mean", mean_return),
             ("rollout/ep_len_mean", mean_length),
             ("rollout/reward_mean", self.mean_reward),
+            ("time/iterations", self.iteration as f64),
             ("time/total_timesteps", self.steps as f64),
             ("train/learning_rate", self.learning_rate),
             ("train/clip_range", self.clip_range),
             ("train/loss", update.loss),
-            ("train/policy_gradient_loss", update.policy_loss),
+            (policy_loss, update.policy_loss),
             ("train/robust_loss", update.reverse_loss),
             ("train/value_loss", update.value_loss),
             ("train/entropy_loss", -update.entropy),
             ("train/approx_kl", update.approx_kl_k3),
             ("train/approx_kl_k1", update.approx_kl_k1),
             ("train/clip_fraction", update.clip_fraction),
-            ("train/explained_variance", update.old_explained_variance),
+            ("train/explained_variance", self.explained_variance),
+            ("train/n_updates", self.updates as f64),
             ("train/gradient_norm", update.gradient_norm),
             ("train/sign_change_percent", update.sign_changes.percent()),
             ("train/max_advantage", f64::from(update.sign_changes.max_abs)),
@@ -62,7 +78,10 @@ impl ControlReport {
             ("train/minibatches", update.minibatches as f64),
             ("train/skipped", update.skipped.len() as f64),
             ("train/stopped_early", f64::from(u8::from(update.stopped_early))),
-        ]
+        ];
+        entries.extend(self.clip_range_vf.map(|range| ("train/clip_range_vf", range)));
+        entries.extend(self.mean_std.map(|std| ("train/std", std)));
+        entries
     }
 
     /// Environment steps a second, rollout and update together.
@@ -76,6 +95,8 @@ impl ControlReport {
             ("collect_s", self.collect_seconds),
             ("update_s", self.update_seconds),
             ("steps_per_s", self.steps_per_second()),
+            ("time/fps", self.steps as f64 / self.elapsed_seconds.max(1e-9)),
+            ("time/time_elapsed", self.elapsed_seconds),
         ]
     }
 }

@@ -4,21 +4,24 @@ use burn::{tensor::Device, train::Interrupter};
 
 use super::{
     CheckpointConfig, ControlError, ControlEvaluation, ControlLearner, ControlObserver, ControlReport, ControlResult,
-    ControlTraining, EvaluationConfig, evaluate,
+    ControlTraining, EvaluationConfig,
+    check::{check, check_resumed},
+    evaluate,
     files::{RunFiles, TrainingState, resume},
     progress::Progress,
     report::RecentEpisodes,
 };
 use crate::{
-    advantage::Normalization,
+    advantage::explained_variance,
     environment::{
         Episode, VectorEnvironment,
         wrapper::{EpisodeLog, Monitor},
     },
     learner::{UpdateContext, progress_remaining},
+    loss::ValueLoss,
     policy::ActorCritic,
     rollout::{Collected, Collector},
-    run::{Exactness, HealthChecks, RunDirectory, RunLock, Streams},
+    run::{Exactness, HealthChecks, RunDirectory, RunLock, Streams, write_file},
 };
 
 /// Episodes over which training's own returns are averaged, as in Stable-Baselines3.
@@ -41,6 +44,8 @@ pub(super) struct Session<'a, M> {
     total_steps: u64,
     iteration: u64,
     evaluated: u64,
+    /// Passes over rollouts so far.
+    updates: u64,
     /// When this process began, and seconds of training before it.
     start: Instant,
     seconds: f64,
@@ -58,6 +63,11 @@ impl<'a, M: ActorCritic> Session<'a, M> {
         let log = EpisodeLog::default();
         let environment = Monitor::new(training.environment, log.clone());
         let mut collector = Collector::new(Box::new(environment), learner.resample_every, seed)?;
+        let algorithm = learner.update.policy_loss.algorithm;
+        // Before there is a folder; when a training goes on, only its checkpoint tells whether it is of this environment.
+        if !training.resume {
+            collector.check(&learner.policy.valid(), algorithm, &device)?;
+        }
         let mut health = learner.health.init(Exactness::Single);
         let mut state = None;
         let (mut files, mut lock, mut damaged) = (None, None, Vec::new());
@@ -71,12 +81,8 @@ impl<'a, M: ActorCritic> Session<'a, M> {
                 let config = training.checkpoints.unwrap_or_default();
                 match resume(&directory, config, learner.policy, learner.optimizer)? {
                     Ok(resumed) => {
-                        if resumed.state.environment != spec.id {
-                            return Err(ControlError::OtherEnvironment {
-                                saved: resumed.state.environment,
-                                environment: spec.id,
-                            });
-                        }
+                        let normalizer = collector.environment().normalizer().is_some();
+                        check_resumed(&resumed.state, &spec, seed, [resumed.normalizer.is_some(), normalizer])?;
                         (learner.policy, learner.optimizer) = (resumed.policy, resumed.optimizer);
                         let normalizer = collector.environment_mut().normalizer_mut();
                         if let (Some(normalizer), Some(saved)) = (normalizer, resumed.normalizer) {
@@ -90,6 +96,10 @@ impl<'a, M: ActorCritic> Session<'a, M> {
                     Err((policy, optimizer)) => (learner.policy, learner.optimizer) = (policy, optimizer),
                 }
             }
+            let notes = collector.environment().notes();
+            if !notes.is_empty() {
+                write_file(&directory.path().join("notes.txt"), (notes.join("\n") + "\n").as_bytes())?;
+            }
             let opened =
                 RunFiles::open(directory, training.checkpoints, state.as_ref().map_or(0, |state| state.iteration))?;
             let monitor = opened.monitor();
@@ -100,10 +110,12 @@ impl<'a, M: ActorCritic> Session<'a, M> {
             health = health.with_dumps(opened.dumps());
             files = Some(opened);
         }
-        collector.check(&learner.policy.valid(), learner.update.policy_loss.algorithm, &device)?;
-        let (iteration, evaluated, seconds, recent, progress) = state.map_or_else(Default::default, |state| {
+        if training.resume {
+            collector.check(&learner.policy.valid(), algorithm, &device)?;
+        }
+        let (iteration, evaluated, updates, seconds, recent, progress) = state.map_or_else(Default::default, |state| {
             let recent = state.recent.into_iter().map(Episode::from).collect();
-            (state.iteration, state.evaluations, state.seconds, recent, state.progress)
+            (state.iteration, state.evaluations, state.updates, state.seconds, recent, state.progress)
         });
         let mut session = Self {
             learner,
@@ -121,6 +133,7 @@ impl<'a, M: ActorCritic> Session<'a, M> {
             total_steps: training.total_steps,
             iteration,
             evaluated,
+            updates,
             start: Instant::now(),
             seconds,
             recent,
@@ -215,6 +228,9 @@ impl<'a, M: ActorCritic> Session<'a, M> {
             &mut self.health,
         )?;
         self.progress.update(&update);
+        self.updates += update.epochs as u64;
+        let std = self.learner.policy.valid().mean_std().map(|std| std.into_scalar::<f64>());
+        let samples = &rollout.samples;
         let report = ControlReport {
             iteration: self.iteration,
             steps,
@@ -222,14 +238,28 @@ impl<'a, M: ActorCritic> Session<'a, M> {
             rollout_steps: steps - before,
             learning_rate,
             clip_range: config.policy_loss.clip_range,
+            clip_range_vf: match config.value_loss {
+                ValueLoss::ClippedOnly { range } => Some(range),
+                _ => None,
+            },
+            uses_ratio: config.policy_loss.algorithm.uses_ratio(),
+            updates: self.updates,
+            mean_std: std,
+            explained_variance: explained_variance(&samples.returns, &samples.old_value)?,
             episodes: self.recent_episodes(),
             finished: episodes,
             mean_reward,
             update,
             collect_seconds,
             update_seconds: start.elapsed().as_secs_f64(),
+            elapsed_seconds: self.elapsed(),
         };
         Ok((self, report))
+    }
+
+    /// Seconds of training, those before a resume included.
+    fn elapsed(&self) -> f64 {
+        self.seconds + self.start.elapsed().as_secs_f64()
     }
 
     fn recent_episodes(&self) -> Option<RecentEpisodes> {
@@ -262,7 +292,8 @@ impl<'a, M: ActorCritic> Session<'a, M> {
         let streams = Streams::new(self.learner.seed);
         let scores = evaluate(policy, environment.as_mut(), config, streams, self.evaluated, &self.device)?;
         let evaluation = ControlEvaluation::new(due, scores);
-        self.progress.evaluation(&evaluation, ((self.seconds + self.start.elapsed().as_secs_f64()) / 60.0) as u64);
+        let minutes = (self.elapsed() / 60.0) as u64;
+        self.progress.evaluation(&evaluation, minutes);
         if let Some(files) = &mut self.files {
             files.evaluation(self.iteration, &evaluation, &self.progress)?;
         }
@@ -281,9 +312,11 @@ impl<'a, M: ActorCritic> Session<'a, M> {
             iteration: self.iteration,
             collector_steps: self.collector.steps(),
             evaluations: self.evaluated,
+            updates: self.updates,
             seed: self.learner.seed,
+            num_envs: Some(environment.spec().num_envs),
             health: self.health.counts(),
-            seconds: self.seconds + self.start.elapsed().as_secs_f64(),
+            seconds: self.elapsed(),
             recent: self.recent.iter().map(Into::into).collect(),
             progress: self.progress.clone(),
             monitor: self.log.length()?,
@@ -296,39 +329,4 @@ impl<'a, M: ActorCritic> Session<'a, M> {
             environment.normalizer(),
         )?)
     }
-}
-
-fn check<M>(training: &ControlTraining, learner: &ControlLearner<M>) -> Result<(), ControlError> {
-    if training.total_steps == 0 {
-        return Err(ControlError::NoSteps);
-    }
-    if learner.rollout_steps == 0 {
-        return Err(ControlError::Zero { name: "rollout_steps" });
-    }
-    if training.directory.is_none() && (training.checkpoints.is_some() || training.resume) {
-        return Err(ControlError::NoDirectory);
-    }
-    learner.gae.validate()?;
-    learner.update_at(1.0).init()?;
-    let samples = learner.rollout_steps * training.environment.spec().num_envs;
-    if samples < learner.update.minibatch {
-        return Err(ControlError::Minibatch { samples, minibatch: learner.update.minibatch });
-    }
-    if samples == 1 && learner.update.normalization != Normalization::None {
-        return Err(ControlError::SingleSample);
-    }
-    if let Some((evaluation, config)) = &training.evaluation {
-        if config.every > 0 && config.episodes == 0 {
-            return Err(ControlError::Zero { name: "evaluation episodes" });
-        }
-        let has = |environment: &dyn VectorEnvironment| match environment.normalizer() {
-            Some(_) => "has a",
-            None => "has no",
-        };
-        let (evaluation, training) = (has(evaluation.as_ref()), has(training.environment.as_ref()));
-        if evaluation != training {
-            return Err(ControlError::Normalizer { evaluation, training });
-        }
-    }
-    Ok(())
 }

@@ -319,13 +319,12 @@ fn what_cannot_be_trained_is_refused_before_anything_starts() {
         }),
         ControlError::Zero { .. }
     ));
-    assert!(matches!(
-        refused(|training, learner| {
-            learner.rollout_steps = 4;
-            training
-        }),
-        ControlError::Minibatch { samples: 8, minibatch: 16 }
-    ));
+    let error = refused(|training, learner| {
+        learner.rollout_steps = 50;
+        training
+    });
+    assert!(matches!(error, ControlError::Minibatch { samples: 100, minibatch: 16 }));
+    assert!(error.to_string().ends_with("take minibatches of 10 or 20"), "{error}");
     assert!(matches!(refused(|training, _| training.resume()), ControlError::NoDirectory));
     assert!(matches!(
         refused(|training, _| {

@@ -3,6 +3,8 @@ use std::{num::NonZero, path::PathBuf};
 use burn_sppo::training::Family;
 use clap::{Args, Parser, Subcommand};
 
+use crate::failure::Failure;
+
 /// Trains language models from rewards, and policies in environments, with symmetric PPO and its relatives.
 ///
 /// `sppo train` runs the built-in job: it writes its own film reviews, trains a small language model and two judges on
@@ -86,6 +88,9 @@ pub struct TrainArguments {
     /// Add the paper's noise to the rewards of an environment
     #[arg(long)]
     pub noise: bool,
+    /// Take advantages in an environment as they are estimated: the paper's ablation without normalisation
+    #[arg(long)]
+    pub unnormalized: bool,
     /// Environment steps to take
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
@@ -100,7 +105,10 @@ pub struct TrainArguments {
     #[arg(long, value_name = "FOLDER", conflicts_with = "resume")]
     pub run: Option<PathBuf>,
     /// Go on with a run that was stopped; its configuration is taken from it
-    #[arg(long, value_name = "RUN")]
+    #[arg(long, value_name = "RUN", conflicts_with_all = [
+        "task", "algorithm", "config", "data", "text_column", "label_column", "from_scratch", "seed", "family", "noise",
+        "unnormalized",
+    ])]
     pub resume: Option<PathBuf>,
     /// Print what would be done, with an estimate of memory, and stop
     #[arg(long)]
@@ -113,15 +121,53 @@ pub struct TrainArguments {
     pub plain: bool,
 }
 
+impl TrainArguments {
+    /// Checks that nothing is said of texts where an environment is meant.
+    pub fn refuse_those_of_texts(&self) -> Result<(), Failure> {
+        refuse(
+            "is for language models: leave it out in an environment",
+            [
+                ("--data", self.data.is_some()),
+                ("--text-column", self.text_column.is_some()),
+                ("--label-column", self.label_column.is_some()),
+                ("--from-scratch", self.from_scratch),
+            ],
+        )
+    }
+
+    /// Checks that nothing is said of environments where texts are meant.
+    pub fn refuse_those_of_environments(&self) -> Result<(), Failure> {
+        refuse(
+            "is for environments: leave it out where texts are trained on",
+            [
+                ("--family", self.family != FamilyArgument::Best),
+                ("--noise", self.noise),
+                ("--unnormalized", self.unnormalized),
+                ("--steps", self.steps.is_some()),
+                ("--python", self.python.is_some()),
+            ],
+        )
+    }
+}
+
+fn refuse<const N: usize>(reason: &str, arguments: [(&str, bool); N]) -> Result<(), Failure> {
+    match arguments.into_iter().find(|(_, given)| *given) {
+        Some((name, _)) => Err(Failure::usage(format!("{name} {reason}"))),
+        None => Ok(()),
+    }
+}
+
 /// Whose settings a training in an environment starts from.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum FamilyArgument {
-    /// The zoo's, else the reference's, else what goes with the algorithm
+    /// The zoo's for this very environment, else the reference's, else the zoo's for any
     Best,
     /// The published code's that accompanies the paper
     Reference,
     /// The tuned ones of rl-baselines3-zoo
     Zoo,
+    /// Nobody's: every value is the default
+    None,
 }
 
 impl From<FamilyArgument> for Family {
@@ -130,6 +176,7 @@ impl From<FamilyArgument> for Family {
             FamilyArgument::Best => Self::Best,
             FamilyArgument::Reference => Self::Reference,
             FamilyArgument::Zoo => Self::Zoo,
+            FamilyArgument::None => Self::None,
         }
     }
 }
@@ -146,7 +193,7 @@ pub struct EvalArguments {
     pub rows: Option<usize>,
     /// Episodes to play, of a run in an environment; by default as many as its configuration says
     #[arg(long, value_name = "N")]
-    pub episodes: Option<usize>,
+    pub episodes: Option<NonZero<usize>>,
     /// Draw actions as training did, or take the likeliest ones, in an environment; by default as its configuration says
     #[arg(long, value_name = "BOOL")]
     pub deterministic: Option<bool>,

@@ -32,6 +32,22 @@ pub struct Versions {
     pub box2d: Option<String>,
 }
 
+impl Versions {
+    /// All of them in a line; `None` if nothing was reported.
+    pub fn sentence(&self) -> Option<String> {
+        let packages = [
+            ("gymnasium", &self.gymnasium),
+            ("numpy", &self.numpy),
+            ("mujoco", &self.mujoco),
+            ("ale-py", &self.ale_py),
+            ("box2d", &self.box2d),
+        ];
+        let packages = packages.into_iter().filter_map(|(name, version)| Some(format!("{name} {}", version.as_ref()?)));
+        let named: Vec<String> = packages.collect();
+        (!self.python.is_empty()).then(|| format!("Python {} with {}", self.python, named.join(", ")))
+    }
+}
+
 /// The version of MuJoCo whose numbers are those of the paper.
 const PAPER_MUJOCO: &str = "2.3.7";
 
@@ -111,7 +127,8 @@ impl Meta {
 
     /// What a user should know: what the worker says, and whether the physics is another than the paper's.
     pub(super) fn notes(&self) -> Vec<String> {
-        let mut notes = self.notes.clone();
+        let mut notes = Vec::from_iter(self.versions.sentence());
+        notes.extend(self.notes.iter().cloned());
         if let Some(version) = self.versions.mujoco.as_ref().filter(|version| self.mujoco && *version != PAPER_MUJOCO) {
             notes.push(format!(
                 "{} runs on MuJoCo {version}; the paper's numbers were made with {PAPER_MUJOCO}, whose trajectories differ",

@@ -53,8 +53,8 @@ impl GymnasiumOptions {
 
 impl From<&MakeOptions> for GymnasiumOptions {
     fn from(options: &MakeOptions) -> Self {
-        let MakeOptions { num_envs, workers, python, max_episode_steps, render, respawn } = options.clone();
-        Self { workers, python, max_episode_steps, render, respawn, ..Self::new(num_envs) }
+        let MakeOptions { num_envs, workers, python, arguments, max_episode_steps, render, respawn } = options.clone();
+        Self { workers, python, arguments, max_episode_steps, render, respawn, ..Self::new(num_envs) }
     }
 }
 

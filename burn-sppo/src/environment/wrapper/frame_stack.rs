@@ -1,7 +1,7 @@
 use std::ops::Range;
 
 use super::forward;
-use super::storage::{Storage, check, check_step};
+use super::storage::Storage;
 use crate::environment::native::check_env;
 use crate::environment::{
     Actions, End, EnvironmentError, EnvironmentSpec, Observations, StateReader, StateWriter, Step, VectorEnvironment,
@@ -81,7 +81,7 @@ impl<V: VectorEnvironment> FrameStack<V> {
         count: usize,
         range: Range<usize>,
     ) -> Result<(), EnvironmentError> {
-        check(inner, frames)?;
+        frames.check(inner)?;
         let frame = inner.features();
         match (stacks, frames) {
             (Storage::U8(stacks), Observations::U8(frames)) => begin(stacks, frames, frame, count, range),
@@ -108,7 +108,7 @@ impl<V: VectorEnvironment> VectorEnvironment for FrameStack<V> {
 
     fn step(&mut self, actions: Actions<'_>) -> Result<Step<'_>, EnvironmentError> {
         let step = self.inner.step(actions)?;
-        check_step(&self.inner_spec, &step)?;
+        step.check(&self.inner_spec)?;
         let (ends, count) = (step.ends, self.count);
         match (&mut self.stacks, &mut self.finals, step.observations, step.final_observations) {
             (Storage::U8(stacks), Storage::U8(finals), Observations::U8(new), Observations::U8(last)) => {

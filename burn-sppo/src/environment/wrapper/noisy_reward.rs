@@ -5,10 +5,11 @@ use crate::run::{Purpose, Stream, Streams};
 
 /// Puts noise on the rewards, as training sees them; [`Step::episodes`] stay without.
 ///
-/// Each environment has a stream of its own, which a reset does not touch.
+/// Each environment has a stream of its own, which only a reset with a seed begins anew.
 pub struct NoisyReward<V> {
     inner: V,
     noise: RewardNoise,
+    all: Streams,
     streams: Vec<Stream>,
     rewards: Vec<f32>,
 }
@@ -22,13 +23,29 @@ impl<V: VectorEnvironment> NoisyReward<V> {
     pub fn new(inner: V, noise: RewardNoise, streams: Streams) -> Result<Self, EnvironmentError> {
         noise.validate()?;
         let num_envs = inner.spec().num_envs;
-        let streams = (0..num_envs as u64).map(|env| streams.stream(Purpose::Noise, ITERATION, env)).collect();
-        Ok(Self { inner, noise, streams, rewards: Vec::with_capacity(num_envs) })
+        let mut noisy = Self { inner, noise, all: streams, streams: Vec::new(), rewards: Vec::with_capacity(num_envs) };
+        noisy.seed(streams.seed());
+        Ok(noisy)
+    }
+
+    /// A training that goes on in environments that cannot save their state resets them with another seed, and must
+    /// not meet its first noise again.
+    fn seed(&mut self, seed: u64) {
+        let iteration = ITERATION.wrapping_sub(seed.wrapping_sub(self.all.seed()));
+        let environments = 0..self.inner.spec().num_envs as u64;
+        self.streams = environments.map(|env| self.all.stream(Purpose::Noise, iteration, env)).collect();
     }
 }
 
 impl<V: VectorEnvironment> VectorEnvironment for NoisyReward<V> {
-    forward!(spec, reset, restart, notes, render, normalizer);
+    forward!(spec, restart, notes, render, normalizer);
+
+    fn reset(&mut self, seed: Option<u64>) -> Result<Observations<'_>, EnvironmentError> {
+        if let Some(seed) = seed {
+            self.seed(seed);
+        }
+        self.inner.reset(seed)
+    }
 
     fn step(&mut self, actions: Actions<'_>) -> Result<Step<'_>, EnvironmentError> {
         let step = self.inner.step(actions)?;

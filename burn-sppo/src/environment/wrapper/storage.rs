@@ -1,6 +1,4 @@
-use crate::environment::{
-    EnvironmentError, EnvironmentSpec, ObservationKind, Observations, StateReader, StateWriter, Step,
-};
+use crate::environment::{EnvironmentError, EnvironmentSpec, ObservationKind, Observations, StateReader, StateWriter};
 
 /// Observations of a wrapper's own, in the kind of what it wraps.
 #[derive(Clone, Debug)]
@@ -39,7 +37,7 @@ impl Storage {
         from: Observations<'_>,
         env: Option<usize>,
     ) -> Result<(), EnvironmentError> {
-        check(spec, from)?;
+        from.check(spec)?;
         let features = spec.features();
         let range = env.map_or(0..from.len(), |env| env * features..(env + 1) * features);
         match (self, from) {
@@ -75,32 +73,6 @@ impl Storage {
             }
             Self::F32(numbers) => state.f32s(numbers),
             Self::F64(numbers) => state.f64s(numbers),
-        }
-    }
-}
-
-/// Checks that observations are as many and of the kind that their environment declares.
-pub(super) fn check(spec: &EnvironmentSpec, observations: Observations<'_>) -> Result<(), EnvironmentError> {
-    let (expected, found) = (spec.num_envs * spec.features(), observations.len());
-    if expected != found {
-        return Err(EnvironmentError::Count { id: spec.id.clone(), what: "observation", expected, found });
-    }
-    let (expected, found) = (spec.observation_kind, observations.kind());
-    if expected != found {
-        return Err(EnvironmentError::Kind { id: spec.id.clone(), expected, found });
-    }
-    Ok(())
-}
-
-/// [`check`] of all that a step gives.
-pub(super) fn check_step(spec: &EnvironmentSpec, step: &Step<'_>) -> Result<(), EnvironmentError> {
-    check(spec, step.observations)?;
-    check(spec, step.final_observations)?;
-    let counts = [("rewards", step.rewards.len()), ("ends", step.ends.len()), ("episodes", step.episodes.len())];
-    match counts.into_iter().find(|(_, found)| *found != spec.num_envs) {
-        None => Ok(()),
-        Some((what, found)) => {
-            Err(EnvironmentError::Count { id: spec.id.clone(), what, expected: spec.num_envs, found })
         }
     }
 }

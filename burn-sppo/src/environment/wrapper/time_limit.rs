@@ -1,5 +1,5 @@
 use super::forward;
-use super::storage::{Storage, check, check_step};
+use super::storage::Storage;
 use crate::environment::native::check_env;
 use crate::environment::{
     Actions, End, EnvironmentError, EnvironmentSpec, Episode, Observations, StateReader, StateWriter, Step,
@@ -84,7 +84,7 @@ impl<V: VectorEnvironment> VectorEnvironment for TimeLimit<V> {
 
     fn step(&mut self, actions: Actions<'_>) -> Result<Step<'_>, EnvironmentError> {
         let step = self.inner.step(actions)?;
-        check_step(&self.spec, &step)?;
+        step.check(&self.spec)?;
         self.observations.copy(&self.spec, step.observations, None)?;
         self.finals.copy(&self.spec, step.final_observations, None)?;
         self.rewards.copy_from_slice(step.rewards);
@@ -110,7 +110,7 @@ impl<V: VectorEnvironment> VectorEnvironment for TimeLimit<V> {
     fn restart(&mut self, env: usize) -> Result<Observations<'_>, EnvironmentError> {
         check_env(&self.spec, env)?;
         let begun = self.inner.restart(env)?;
-        check(&self.spec, begun)?;
+        begun.check(&self.spec)?;
         (self.steps[env], self.accounts[env]) = (0, NOTHING);
         Ok(begun)
     }

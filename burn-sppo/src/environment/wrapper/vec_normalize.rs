@@ -1,5 +1,4 @@
 use super::normalizer::check_features;
-use super::storage::{check, check_step};
 use super::{Normalizer, NormalizerConfig, RunningMoments, forward};
 use crate::environment::native::check_env;
 use crate::environment::{
@@ -72,7 +71,7 @@ impl<V: VectorEnvironment> VectorEnvironment for VecNormalize<V> {
     fn reset(&mut self, seed: Option<u64>) -> Result<Observations<'_>, EnvironmentError> {
         check_features(self.spec.features(), self.normalizer.features())?;
         let raw = self.inner.reset(seed)?;
-        check(&self.inner_spec, raw)?;
+        raw.check(&self.inner_spec)?;
         self.normalizer.observe(raw);
         normalize(&self.normalizer, raw, &mut self.observations);
         self.discounted.fill(0.0);
@@ -83,7 +82,7 @@ impl<V: VectorEnvironment> VectorEnvironment for VecNormalize<V> {
         let features = self.spec.features();
         check_features(features, self.normalizer.features())?;
         let step = self.inner.step(actions)?;
-        check_step(&self.inner_spec, &step)?;
+        step.check(&self.inner_spec)?;
         self.normalizer.observe(step.observations);
         normalize(&self.normalizer, step.observations, &mut self.observations);
         if self.normalizer.training {
@@ -112,7 +111,7 @@ impl<V: VectorEnvironment> VectorEnvironment for VecNormalize<V> {
         check_env(&self.spec, env)?;
         check_features(self.spec.features(), self.normalizer.features())?;
         let raw = self.inner.restart(env)?;
-        check(&self.inner_spec, raw)?;
+        raw.check(&self.inner_spec)?;
         normalize(&self.normalizer, raw, &mut self.observations);
         self.discounted[env] = 0.0;
         Ok(Observations::F32(&self.observations))

@@ -103,7 +103,7 @@ fn noise_comes_from_the_streams_and_leaves_the_episodes() {
     let noise = RewardNoise::Normal(0.5);
     let mut noisy = NoisyReward::new(cart_poles(2), noise, Streams::new(3)).unwrap();
     let mut streams = [0, 1].map(|env| Streams::new(3).stream(Purpose::Noise, u64::MAX, env));
-    noisy.reset(Some(0)).unwrap();
+    noisy.reset(Some(3)).unwrap();
     let mut episodes = 0;
     for _ in 0..60 {
         let step = noisy.step(Actions::Discrete(&[1, 1])).unwrap();
@@ -115,6 +115,14 @@ fn noise_comes_from_the_streams_and_leaves_the_episodes() {
         }
     }
     assert!(episodes > 2);
+    let mut rewards_after = |seed| {
+        noisy.reset(seed).unwrap();
+        noisy.step(Actions::Discrete(&[1, 1])).unwrap().rewards.to_vec()
+    };
+    let first = rewards_after(Some(3));
+    assert_ne!(rewards_after(None), first, "streams go on");
+    assert_ne!(rewards_after(Some(1003)), first, "those of a training that goes on do not begin anew");
+    assert_eq!(rewards_after(Some(3)), first);
     let mut silent = NoisyReward::new(cart_poles(1), RewardNoise::None, Streams::new(3)).unwrap();
     silent.reset(None).unwrap();
     assert_eq!(silent.step(ONE).unwrap().rewards, [1.0]);

@@ -1,12 +1,18 @@
-use std::path::{Path, PathBuf};
+use std::{
+    num::NonZero,
+    path::{Path, PathBuf},
+};
 
 use burn::tensor::Device;
-use burn_rlhf_tasks::config::{Argument, Overrides, load_control, resolve_control, to_toml};
+use burn_rlhf_tasks::config::{Argument, Overrides, keyword_arguments, load_control, resolve_control};
 use burn_sppo::{
-    environment::{ActionSpace, EnvironmentError, MakeOptions, VectorEnvironment, make},
+    environment::{ActionSpace, EnvironmentError, MakeOptions, VectorEnvironment, gymnasium::GymnasiumError, make},
+    learner::UpdateError,
     policy::ControlPolicy,
     run::{RunDirectory, Streams},
-    training::{ControlConfig, ControlError, PresetError, TrainedPolicy, Variation, evaluate, presets},
+    training::{
+        ControlConfig, ControlError, EnvironmentSection, PresetError, TrainedPolicy, Variation, evaluate, presets,
+    },
 };
 
 use super::{
@@ -27,17 +33,19 @@ pub fn is_environment(task: &str) -> bool {
     })
 }
 
-/// Whether a run was one in an environment.
+/// Whether a run was one in an environment, sound or not: its configuration has a section on that.
 pub fn is_control_run(run: &Path) -> bool {
-    load_control(run.join("config.toml")).is_ok()
+    let text = std::fs::read_to_string(run.join("config.toml")).unwrap_or_default();
+    text.lines().any(|line| line.trim() == "[environment]")
 }
 
 /// Trains a policy in an environment.
 pub fn train(arguments: TrainArguments, device: &DeviceArguments) -> Result<(), Failure> {
     let console = Console::new(arguments.quiet);
+    arguments.refuse_those_of_texts()?;
     let config = configuration(&arguments)?;
     if arguments.dry_run {
-        console.result(&to_toml(&config)?);
+        console.result(&config.text()?);
         console.result(&config.batch_arithmetic());
         return Ok(());
     }
@@ -52,7 +60,6 @@ pub fn train(arguments: TrainArguments, device: &DeviceArguments) -> Result<(), 
         .directory(&directory)
         .with_checkpoints(config.checkpoint)
         .with_interrupter(interrupter)
-        .config_text(format!("# {}\n{}", config.label(), to_toml(&config)?))
         .observer(console);
     if arguments.resume.is_some() {
         training = training.resume();
@@ -83,7 +90,7 @@ pub fn train(arguments: TrainArguments, device: &DeviceArguments) -> Result<(), 
 pub fn eval(arguments: EvalArguments, device: &DeviceArguments) -> Result<(), Failure> {
     let console = Console::new(false);
     let mut config = load_control(arguments.run.join("config.toml"))?;
-    config.evaluation.episodes = arguments.episodes.unwrap_or(config.evaluation.episodes);
+    config.evaluation.episodes = arguments.episodes.map_or(config.evaluation.episodes, NonZero::get);
     config.evaluation.deterministic = arguments.deterministic.unwrap_or(config.evaluation.deterministic);
     let (backend, device) = device::select(device)?;
     let mut environment = config.evaluation_environment(arguments.python.as_deref()).map_err(ControlError::from)?;
@@ -141,10 +148,8 @@ pub fn configuration(arguments: &TrainArguments) -> Result<ControlConfig, Failur
     let Some(run) = &arguments.resume else { return fresh_configuration(arguments) };
     let file = run.join("config.toml");
     let saved = load_control(&file)?;
-    if arguments.sets.is_empty() {
-        return Ok(saved);
-    }
-    let wanted = Overrides { file: Some(file), set: arguments.sets.clone(), ..Overrides::default() };
+    let steps = arguments.steps.map(|steps| Argument::new("--steps", "total_steps", steps.to_string()));
+    let wanted = Overrides { file: Some(file), arguments: steps.into_iter().collect(), set: arguments.sets.clone() };
     let config = resolve_control(Vec::new(), &wanted)?;
     refuse_changes(&saved, &config, &MAY_CHANGE)?;
     Ok(config)
@@ -152,10 +157,18 @@ pub fn configuration(arguments: &TrainArguments) -> Result<ControlConfig, Failur
 
 fn fresh_configuration(arguments: &TrainArguments) -> Result<ControlConfig, Failure> {
     let environment = &arguments.task;
-    let options = MakeOptions { python: arguments.python.clone(), ..MakeOptions::new(1) };
+    let section = EnvironmentSection {
+        id: environment.clone(),
+        arguments: keyword_arguments(&overrides(arguments))?,
+        ..EnvironmentSection::default()
+    };
+    let keywords = section.keyword_arguments().map_err(ControlError::from)?;
+    let options = MakeOptions { python: arguments.python.clone(), arguments: keywords, ..MakeOptions::new(1) };
     let space = make(environment, &options).map_err(ControlError::from)?.spec().action_space.clone();
     let continuous = matches!(space, ActionSpace::Continuous { .. });
-    let variations: Vec<Variation> = arguments.noise.then_some(Variation::Noise).into_iter().collect();
+    let variations = [(arguments.noise, Variation::Noise), (arguments.unnormalized, Variation::Unnormalized)];
+    let variations: Vec<Variation> =
+        variations.into_iter().filter_map(|(asked, variation)| asked.then_some(variation)).collect();
     let presets = presets(arguments.family.into(), &arguments.algorithm, environment, continuous, &variations)?;
     Ok(resolve_control(presets, &overrides(arguments))?)
 }
@@ -184,10 +197,17 @@ impl From<ControlError> for Failure {
             ControlError::Environment(
                 error @ (EnvironmentError::UnknownId { .. }
                 | EnvironmentError::Setting { .. }
+                | EnvironmentError::Arguments { .. }
                 | EnvironmentError::ZeroSize { .. }
+                | EnvironmentError::Bounds { .. }
                 | EnvironmentError::NotContinuous { .. }
                 | EnvironmentError::NoPictures { .. }
-                | EnvironmentError::Noise(_)),
+                | EnvironmentError::Noise(_)
+                | EnvironmentError::Gymnasium(
+                    GymnasiumError::NoInterpreter { .. }
+                    | GymnasiumError::MissingPackage { .. }
+                    | GymnasiumError::ZeroSize { .. },
+                )),
             ) => Self::usage(error),
             ControlError::NoSteps
             | ControlError::Zero { .. }
@@ -196,7 +216,11 @@ impl From<ControlError> for Failure {
             | ControlError::Policy(_)
             | ControlError::Distribution(_)
             | ControlError::NoCheckpoint { .. }
-            | ControlError::OtherEnvironment { .. } => Self::usage(error),
+            | ControlError::OtherEnvironment { .. }
+            | ControlError::OtherSetting { .. }
+            | ControlError::SeedTooLarge { .. }
+            | ControlError::Normalizer { .. }
+            | ControlError::Update(UpdateError::Loss(_)) => Self::usage(error),
             error => Self::failed(error),
         }
     }

@@ -131,7 +131,10 @@ fn panels(runs: &[Run], groups: &[Group], asked: &[String], smoothing: Option<f6
 fn points(history: &History, metric: &str, x: &str) -> Vec<(f64, f64)> {
     let points = history.metrics.get(metric).cloned().unwrap_or_default();
     let Some(scale) = history.metrics.get(x) else { return points };
-    let at = |iteration: f64| scale.iter().find(|point| point.0 == iteration).map(|point| point.1);
+    let at = |iteration: f64| {
+        let found = scale.binary_search_by(|point| point.0.total_cmp(&iteration)).ok()?;
+        Some(scale[found].1)
+    };
     points.into_iter().filter_map(|(iteration, value)| Some((at(iteration)?, value))).collect()
 }
 

@@ -3,6 +3,7 @@ mod probe;
 use std::path::Path;
 
 use burn_rlhf_tasks::model::hub::{Hub, HubError, HubSettings};
+use burn_sppo::environment::gymnasium::{GymnasiumEnvironments, GymnasiumOptions};
 
 use crate::{
     arguments::{DeviceArguments, DoctorArguments},
@@ -29,6 +30,7 @@ pub fn run(arguments: DoctorArguments, chosen: &DeviceArguments, console: Consol
     machine(&line);
     line("folder", &folder(&arguments.output));
     line("hub", &hub(arguments.offline));
+    line("gymnasium", &gymnasium());
     let mut broken = Vec::new();
     for backend in &backends {
         match probe::probe_apart(backend, chosen.threads).and_then(|probe| probe.verdict()) {
@@ -98,6 +100,14 @@ fn folder(output: &Path) -> String {
     match there == whole {
         true => format!("{}: {room}, {writable}", output.display()),
         false => format!("{} (not there yet, {} is): {room}, {writable}", output.display(), there.display()),
+    }
+}
+
+/// What runs the environments that are not native.
+fn gymnasium() -> String {
+    match GymnasiumEnvironments::start("CartPole-v1", &GymnasiumOptions::new(1)) {
+        Ok(environments) => environments.versions().sentence().unwrap_or_else(|| "works".into()),
+        Err(error) => format!("not there, and needed for all but classic control: {error}"),
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{
-        Mutex,
+        Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -46,7 +46,16 @@ pub fn run(arguments: ReproArguments, device: &DeviceArguments) -> Result<(), Fa
         let open: Vec<Row> =
             rows.iter().filter(|row| finished.iter().all(|result| !result.is_of(row))).cloned().collect();
         console.line(&format!("{}: {} of {} rows are to be run", name, open.len(), rows.len()));
-        Queue { table: &table, arguments: &arguments, device, console, folder, path: path.clone() }.run(open)?;
+        Queue {
+            table: &table,
+            arguments: &arguments,
+            device,
+            console,
+            folder,
+            path: path.clone(),
+            adding: Mutex::new(()),
+        }
+        .run(open)?;
     }
     let wanted: Vec<RowResult> =
         read(&path)?.into_iter().filter(|result: &RowResult| rows.iter().any(|row| result.is_of(row))).collect();
@@ -62,6 +71,8 @@ struct Queue<'a> {
     console: Console,
     folder: PathBuf,
     path: PathBuf,
+    /// Held while a row is added to the file.
+    adding: Mutex<()>,
 }
 
 impl Queue<'_> {
@@ -128,7 +139,9 @@ impl Queue<'_> {
                 )));
             }
         }
-        append(&self.path, &RowResult::read(row, self.table, &run)?)
+        let result = RowResult::read(row, self.table, &run)?;
+        let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        append(&self.path, &result)
     }
 
     fn command(&self, row: &Row, run: &Path, threads: Option<usize>) -> Result<Command, Failure> {

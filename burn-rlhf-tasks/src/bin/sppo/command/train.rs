@@ -8,12 +8,15 @@ use burn::{
     train::{Interrupter, renderer::default_renderer},
 };
 use burn_rlhf_tasks::{
-    config::{AlgorithmName, Argument, Layered, Overrides, Reference, RunConfig, changes, to_toml},
+    config::{AlgorithmName, Argument, Layered, Overrides, Reference, RunConfig, TaskName, changes, to_toml},
     model::{export::export_gpt2, gpt2::Gpt2Config, load::read_gpt2_config, tokenizer::Tokenizer},
     policy::LanguageActorCritic,
     training::{CheckpointConfig, ReportMetric, RlhfLearner, RlhfTraining},
 };
-use burn_sppo::run::{Purpose, RunDirectory, Streams};
+use burn_sppo::{
+    environment::nearest_ids,
+    run::{Purpose, RunDirectory, Streams},
+};
 
 use super::{control, curves::draw_run};
 
@@ -40,7 +43,8 @@ pub fn run(arguments: TrainArguments, device: &DeviceArguments) -> Result<(), Fa
         return control::train(arguments, device);
     }
     let console = Console::new(arguments.quiet);
-    let config = configuration(&arguments)?;
+    arguments.refuse_those_of_environments()?;
+    let config = configuration(&arguments).map_err(|failure| with_nearest(failure, &arguments.task))?;
     if arguments.dry_run {
         return print_plan(&config, &console);
     }
@@ -152,6 +156,17 @@ fn export(
     directory: &Path,
 ) -> Result<(), Failure> {
     Ok(export_gpt2(&model.valid().into_actor(), shape, tokenizer, directory.join(MODEL))?)
+}
+
+/// Adds the environments whose names are like that of a task that there is not.
+fn with_nearest(failure: Failure, task: &str) -> Failure {
+    let nearest = nearest_ids(task);
+    match failure {
+        Failure::Usage(message) if !nearest.is_empty() && TaskName::ALL.iter().all(|known| known.as_str() != task) => {
+            Failure::Usage(format!("{message}. Did you mean the environment {}?", nearest.join(" or ")))
+        }
+        failure => failure,
+    }
 }
 
 fn run_directory(arguments: &TrainArguments, config: &RunConfig) -> Result<PathBuf, Failure> {

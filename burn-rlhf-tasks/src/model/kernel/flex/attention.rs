@@ -249,12 +249,12 @@ fn backward<'a>(
 
 impl Head<'_> {
     fn scale(&self) -> f32 {
-        1.0 / (self.query.columns as f32).sqrt()
+        1.0 / (self.query.columns() as f32).sqrt()
     }
 
     /// Keys that a query may see, from the first on, if none of them is padding.
     fn reach(&self, query: usize) -> usize {
-        if self.causal { self.key.rows + query + 1 - self.query.rows } else { self.key.rows }
+        if self.causal { self.key.rows() + query + 1 - self.query.rows() } else { self.key.rows() }
     }
 
     /// The products of a block of queries with the keys that its last one reaches.
@@ -267,10 +267,10 @@ impl Head<'_> {
 
     fn forward(&self, mut output: MatrixMut, log_sums: &mut [f32], scores: &mut Vec<f32>) {
         let scale = self.scale();
-        if self.query.rows <= FEW_QUERIES && self.query.column_stride == 1 {
+        if self.query.rows() <= FEW_QUERIES && self.query.column_stride() == 1 {
             return self.forward_few(output, log_sums, scores);
         }
-        for block in blocks(self.query.rows) {
+        for block in blocks(self.query.rows()) {
             let keys = self.reach(block.end - 1);
             if keys == 0 {
                 continue;
@@ -311,7 +311,7 @@ impl Head<'_> {
         (weights, slopes): &mut (Vec<f32>, Vec<f32>),
     ) {
         let scale = self.scale();
-        for block in blocks(self.query.rows) {
+        for block in blocks(self.query.rows()) {
             let keys = self.reach(block.end - 1);
             if keys == 0 {
                 continue;

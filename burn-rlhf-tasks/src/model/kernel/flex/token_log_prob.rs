@@ -37,9 +37,9 @@ pub struct Saved {
 impl TokenLogProb {
     /// Fills the logits of some rows, and says their log-sums and entropies.
     fn block(&self, logits: &mut [f32], hidden: MatrixRef, vocabulary: MatrixRef) -> Vec<[f32; 2]> {
-        let view = MatrixMut::new(logits, hidden.rows, vocabulary.rows);
+        let view = MatrixMut::new(logits, hidden.rows(), vocabulary.rows());
         multiply(view, hidden, Right::Matrix(vocabulary.transposed(), self.format), Plus::Nothing, Threads::All);
-        logits.par_chunks_exact(vocabulary.rows).map(summarise).collect()
+        logits.par_chunks_exact(vocabulary.rows()).map(summarise).collect()
     }
 
     fn output(&self, logits_of_targets: impl Iterator<Item = f32>, rows: &[[f32; 2]]) -> FlexTensor {
@@ -57,30 +57,30 @@ impl Operation<2> for TokenLogProb {
     fn forward(&self, inputs: [FlexTensor; 2]) -> (FlexTensor, Saved) {
         let inputs = inputs.map(contiguous);
         let (hidden, vocabulary) = (matrix(&inputs[0]), matrix(&inputs[1]));
-        let mut logits = vec![0.0f32; hidden.rows * vocabulary.rows];
-        let mut rows = Vec::with_capacity(hidden.rows);
-        for (index, logits) in logits.chunks_mut(BLOCK * vocabulary.rows).enumerate() {
+        let mut logits = vec![0.0f32; hidden.rows() * vocabulary.rows()];
+        let mut rows = Vec::with_capacity(hidden.rows());
+        for (index, logits) in logits.chunks_mut(BLOCK * vocabulary.rows()).enumerate() {
             let start = index * BLOCK;
-            let block = hidden.row_range(start..start + logits.len() / vocabulary.rows);
+            let block = hidden.row_range(start..start + logits.len() / vocabulary.rows());
             rows.extend(self.block(logits, block, vocabulary));
         }
-        let targets = logits.chunks_exact(vocabulary.rows).zip(self.targets.iter()).map(|(row, &target)| row[target]);
+        let targets = logits.chunks_exact(vocabulary.rows()).zip(self.targets.iter()).map(|(row, &target)| row[target]);
         let output = self.output(targets, &rows);
-        let logits = tensor(logits, [hidden.rows, vocabulary.rows]);
+        let logits = tensor(logits, [hidden.rows(), vocabulary.rows()]);
         (output, Saved { inputs, logits, rows: Arc::new(rows) })
     }
 
     fn infer(&self, inputs: [FlexTensor; 2]) -> FlexTensor {
         let inputs = inputs.map(contiguous);
         let (hidden, vocabulary) = (matrix(&inputs[0]), matrix(&inputs[1]));
-        let mut logits = vec![0.0f32; hidden.rows.min(BLOCK) * vocabulary.rows];
-        let mut rows = Vec::with_capacity(hidden.rows);
-        let mut chosen = Vec::with_capacity(hidden.rows);
+        let mut logits = vec![0.0f32; hidden.rows().min(BLOCK) * vocabulary.rows()];
+        let mut rows = Vec::with_capacity(hidden.rows());
+        let mut chosen = Vec::with_capacity(hidden.rows());
         for targets in self.targets.chunks(BLOCK) {
             let block = hidden.row_range(rows.len()..rows.len() + targets.len());
-            let logits = &mut logits[..targets.len() * vocabulary.rows];
+            let logits = &mut logits[..targets.len() * vocabulary.rows()];
             rows.extend(self.block(logits, block, vocabulary));
-            chosen.extend(logits.chunks_exact(vocabulary.rows).zip(targets).map(|(row, &target)| row[target]));
+            chosen.extend(logits.chunks_exact(vocabulary.rows()).zip(targets).map(|(row, &target)| row[target]));
         }
         self.output(chosen.into_iter(), &rows)
     }
@@ -90,7 +90,7 @@ impl Operation<2> for TokenLogProb {
         let gradient = contiguous(gradient);
         let (hidden, vocabulary) = (matrix(&inputs[0]), matrix(&inputs[1]));
         let (log_prob, entropy) = gradient.storage::<f32>().split_at(rows.len());
-        let work = logits.storage_mut::<f32>().par_chunks_exact_mut(vocabulary.rows.max(1)).enumerate();
+        let work = logits.storage_mut::<f32>().par_chunks_exact_mut(vocabulary.rows().max(1)).enumerate();
         work.for_each(|(row, logits)| {
             let [log_sum, row_entropy] = rows[row];
             let scale = log_prob[row];

@@ -73,7 +73,7 @@ pub fn mean(numbers: impl ExactSizeIterator<Item = f64>) -> f64 {
     numbers.sum::<f64>() / count
 }
 
-/// Adds a finished row to a file, in the place of a last one that was not written to its end.
+/// Adds a finished row to a file, in the place of a last one that was not written to its end. One at a time.
 pub fn append(path: &Path, result: &RowResult) -> Result<(), Failure> {
     let failed = |error| Failure::failed(format!("{}: {error}", path.display()));
     if let Some(folder) = path.parent() {
