@@ -198,9 +198,33 @@ fn atari_games_equal_the_wrappers_of_stable_baselines() {
 #[test]
 fn atari_oddities_equal_the_wrappers_of_stable_baselines() {
     let Some(python) = python_with(&["gymnasium", "cv2", "stable_baselines3"]) else { return };
-    let compared = script(&python, "atari_oddities.py", &[worker_source().to_str().unwrap(), "3000"]);
+    let compared = script(&python, "atari_oddities.py", &["compare", worker_source().to_str().unwrap(), "3000"]);
     assert_eq!(compared["steps"], 18_000);
     assert!(compared["ends"].as_u64() > Some(1000) && compared["games"].as_u64() > Some(1000), "{compared}");
+}
+
+#[test]
+fn golden_atari_wrappers_are_those_of_stable_baselines_without_that_package() {
+    let Some(python) = python_with(&["gymnasium", "cv2"]) else { return };
+    let fixture = reference("atari_wrappers.json");
+    let arguments = ["check", worker_source().to_str().unwrap(), fixture.to_str().unwrap()].map(str::to_owned);
+    let checked = script(&python, "atari_oddities.py", &arguments.each_ref().map(String::as_str));
+    assert_eq!(checked["steps"], 480);
+}
+
+/// The picture of the fixture, 210 × 160 pixels of three bytes, as the script makes it.
+fn picture() -> Vec<u8> {
+    let places = (0..210u32).flat_map(|y| (0..160u32).flat_map(move |x| (0..3u32).map(move |channel| (y, x, channel))));
+    places.map(|(y, x, channel)| ((y * y * 7 + x * 31 + channel * 85 + x * y / 5) % 256) as u8).collect()
+}
+
+#[test]
+fn golden_atari_picture_is_the_grey_area_average() {
+    let fixture: Value = serde_json::from_slice(&std::fs::read(reference("atari_wrappers.json")).unwrap()).unwrap();
+    let hex = fixture["grey"].as_str().unwrap();
+    let frame: Vec<u8> =
+        (0..hex.len()).step_by(2).map(|place| u8::from_str_radix(&hex[place..place + 2], 16).unwrap()).collect();
+    check_grey_average(&picture(), &frame);
 }
 
 #[test]
@@ -239,8 +263,13 @@ fn frames_are_the_grey_area_average_of_the_screen() {
     let frame = frame.to_vec();
     let screen = environments.render(0).unwrap().unwrap();
     assert_eq!((screen.width, screen.height), (160, 210));
-    let gray: Vec<f64> = screen
-        .rgb
+    check_grey_average(&screen.rgb, &frame);
+}
+
+/// Checks that `frame`, 84 × 84, is the area average of 210 × 160 pixels in grey, to a level.
+fn check_grey_average(rgb: &[u8], frame: &[u8]) {
+    assert_eq!((rgb.len(), frame.len()), (210 * 160 * 3, 84 * 84));
+    let gray: Vec<f64> = rgb
         .chunks_exact(3)
         .map(|rgb| (0.299 * f64::from(rgb[0]) + 0.587 * f64::from(rgb[1]) + 0.114 * f64::from(rgb[2])).round())
         .collect();
@@ -308,10 +337,63 @@ fn versions_aliases_and_nearest_names_are_told() {
     assert!(versions.python.starts_with("3.") && versions.gymnasium.is_some() && versions.box2d.is_some());
     if environments.spec().id != "LunarLanderContinuous-v2" {
         assert_eq!(environments.spec().id, "LunarLanderContinuous-v3");
-        assert!(environments.notes()[0].contains("LunarLanderContinuous-v2 is"), "{:?}", environments.notes());
+        assert!(environments.notes()[0].contains(&versions.python), "{:?}", environments.notes());
+        assert!(environments.notes()[1].contains("LunarLanderContinuous-v2 is"), "{:?}", environments.notes());
     }
     let error = failure(GymnasiumEnvironments::start("Pendlum-v1", &options(1, 1)));
     assert!(matches!(&error, GymnasiumError::UnknownTask { nearest, .. } if nearest[0] == "Pendulum-v1"), "{error}");
+}
+
+/// Says in the process that is to be killed that it is that one.
+#[cfg(target_os = "linux")]
+const PARENT: &str = "BURN_SPPO_TEST_PARENT";
+
+#[cfg(target_os = "linux")]
+#[test]
+fn workers_do_not_outlive_their_parent() {
+    use std::{
+        process::Stdio,
+        time::{Duration, Instant},
+    };
+
+    if std::env::var_os(PARENT).is_some() {
+        let _environments = GymnasiumEnvironments::start("CartPole-v1", &options(4, 2)).unwrap();
+        std::thread::sleep(Duration::from_secs(120));
+        return;
+    }
+    if python_with(&["gymnasium"]).is_none() {
+        return;
+    }
+    let wait_for = |what: &str, mut ready: Box<dyn FnMut() -> bool>| {
+        let start = Instant::now();
+        while !ready() {
+            assert!(start.elapsed() < Duration::from_secs(60), "{what}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let mut parent = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "workers_do_not_outlive_their_parent"])
+        .env(PARENT, "yes")
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    // A test runs in a thread of its own, whose children are those of the process.
+    let tasks = PathBuf::from(format!("/proc/{}/task", parent.id()));
+    let children = move || -> Vec<String> {
+        let threads = std::fs::read_dir(&tasks).into_iter().flatten().flatten();
+        let lists = threads.map(|thread| std::fs::read_to_string(thread.path().join("children")).unwrap_or_default());
+        lists.flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+    };
+    let there = children.clone();
+    wait_for("two workers must start", Box::new(move || there().len() == 2));
+    let workers = children();
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    // A process that has ended and that nobody has asked about yet is a zombie, without a command line.
+    let ends = move |worker: &String| {
+        std::fs::read(format!("/proc/{worker}/cmdline")).map_or(true, |command| command.is_empty())
+    };
+    wait_for("workers must end with their parent", Box::new(move || workers.iter().all(&ends)));
 }
 
 #[test]

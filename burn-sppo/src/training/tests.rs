@@ -142,6 +142,15 @@ fn learner(
 fn mean_return_after(algorithm: Algorithm, make: impl Fn(usize) -> Box<dyn VectorEnvironment>, steps: u64) -> f64 {
     let environment = make(16);
     let learner = learner(environment.as_ref(), algorithm, 16, if algorithm.uses_ratio() { 64 } else { 256 });
+    mean_return_of(learner, environment, make, steps)
+}
+
+fn mean_return_of(
+    learner: ControlLearner<ControlPolicy>,
+    environment: Box<dyn VectorEnvironment>,
+    make: impl Fn(usize) -> Box<dyn VectorEnvironment>,
+    steps: u64,
+) -> f64 {
     let evaluation = EvaluationConfig { every: steps, episodes: 200, deterministic: true };
     let result =
         ControlTraining::new(environment).evaluation(make(4), evaluation).total_steps(steps).launch(learner).unwrap();
@@ -174,6 +183,24 @@ fn yes_and_no_and_numbers_are_learnt_by_plain_algorithms() {
     let space = || ActionSpace::Continuous { low: vec![-1.0; 2], high: vec![1.0; 2] };
     let numbers = mean_return_after(Algorithm::Ppo, |n| side_by_side::<Continuous>(space(), n), 30_720);
     assert!(numbers > -0.1, "{numbers}");
+}
+
+#[test]
+fn numbers_are_learnt_whichever_noise_explores_them() {
+    let make = |n| side_by_side::<Continuous>(ActionSpace::Continuous { low: vec![-1.0; 2], high: vec![1.0; 2] }, n);
+    for (use_sde, squash) in [(true, false), (false, true)] {
+        let environment = make(16);
+        let mut learner = learner(environment.as_ref(), Algorithm::Ppo, 16, 64);
+        let spec = environment.spec();
+        let mut stream = Streams::new(7).stream(Purpose::Initialization, 0, 0);
+        let config = PolicyConfig::new().with_hidden(vec![32]).with_use_sde(use_sde).with_squash(squash);
+        learner.policy = config
+            .with_log_std_init(-0.5)
+            .init(&spec.observation_shape, &spec.action_space, &mut stream, &Device::flex().autodiff())
+            .unwrap();
+        let found = mean_return_of(learner, environment, make, 30_720);
+        assert!(found > -0.1, "state-dependent: {use_sde}, squashed: {squash}: {found}");
+    }
 }
 
 #[test]
