@@ -14,8 +14,6 @@ pub(super) struct Batch {
     pub ready: bool,
 }
 
-const NOTHING: Episode = Episode { episode_return: 0.0, length: 0 };
-
 impl Batch {
     pub fn new(spec: &EnvironmentSpec) -> Self {
         let (n, numbers) = (spec.num_envs, spec.num_envs * spec.features());
@@ -25,7 +23,7 @@ impl Batch {
             rewards: vec![0.0; n],
             ends: vec![None; n],
             episodes: vec![None; n],
-            accounts: vec![NOTHING; n],
+            accounts: vec![Episode::default(); n],
             ready: false,
         }
     }
@@ -42,14 +40,14 @@ impl Batch {
         self.ends[env] = end;
         self.episodes[env] = end.is_some().then_some(*account);
         if end.is_some() {
-            *account = NOTHING;
+            *account = Episode::default();
         }
         end.is_some()
     }
 
     /// Forgets the episode of `env` that is under way.
     pub fn forget(&mut self, env: usize) {
-        self.accounts[env] = NOTHING;
+        self.accounts[env] = Episode::default();
     }
 
     /// The first observations of new episodes.

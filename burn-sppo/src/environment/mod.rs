@@ -32,6 +32,7 @@ mod single;
 mod spec;
 mod state;
 mod step;
+mod storage;
 mod vector;
 pub mod wrapper;
 

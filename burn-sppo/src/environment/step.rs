@@ -125,7 +125,7 @@ pub enum End {
 }
 
 /// A finished episode: the sum of its raw rewards and its number of steps. In Atari it is a full game.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Episode {
     pub episode_return: f64,
     pub length: u64,

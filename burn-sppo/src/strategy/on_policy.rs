@@ -28,7 +28,8 @@ use crate::{
 /// A2C, PPO and their symmetric relatives as a strategy of [`RLTraining`](burn::train::RLTraining).
 ///
 /// It is [`ControlTraining`] in environments of Burn's: the same configuration gives the same numbers, byte for byte in
-/// the environments of this crate. Burn's events are one `TrainStep` and one `EnvStep` an iteration, one `EpisodeEnd` an
+/// the environments of this crate whose rewards are exact in f32. Returns are sums of what passes through Burn: rewards
+/// of f32, and an end for each life of an Atari game. A time limit can only be shorter than the task's own. Burn's events are one `TrainStep` and one `EnvStep` an iteration, one `EpisodeEnd` an
 /// episode, and those of evaluations.
 ///
 /// Checkpoints are its own, not Burn's ([`directory`](Self::directory)), and rollouts run on the device of the agent.

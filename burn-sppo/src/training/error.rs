@@ -67,13 +67,6 @@ pub enum ControlError {
     NoCheckpoint { path: PathBuf },
 }
 
-impl ControlError {
-    /// Whether a health check stopped training, not a failure.
-    pub fn is_health(&self) -> bool {
-        matches!(self, Self::Health(_))
-    }
-}
-
 /// The sizes nearest to `wanted` that divide `samples`.
 fn divisors_near(samples: usize, wanted: usize) -> String {
     let divides = |size: &usize| samples.is_multiple_of(*size);

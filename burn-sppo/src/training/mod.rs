@@ -13,6 +13,8 @@ mod label;
 mod learner;
 mod observer;
 mod preset_config;
+#[cfg(test)]
+mod preset_tests;
 mod presets;
 mod progress;
 #[cfg(test)]

@@ -283,6 +283,32 @@ fn cart_pole(
 }
 
 #[test]
+fn a_report_has_the_names_of_stable_baselines() {
+    let report = |algorithm: &str, clip_range_vf| {
+        let mut config = ControlConfig::preset(Family::None, algorithm, "Pendulum-v1", true, &[]).unwrap();
+        (config.update.rollout_steps, config.update.minibatch, config.total_steps) = (64, Some(64), 128);
+        (config.update.epochs, config.update.clip_range_vf) = (if algorithm == "ppo" { 3 } else { 1 }, clip_range_vf);
+        config.policy.log_std_init = -1.0;
+        let (training, learner) = config.init(None, &Device::flex()).unwrap();
+        training.launch(learner).unwrap().last.unwrap()
+    };
+    let ppo: std::collections::HashMap<_, _> = report("ppo", Some(0.2)).entries().into_iter().collect();
+    for (name, value) in [
+        ("time/iterations", 2.0),
+        ("time/total_timesteps", 128.0),
+        ("train/n_updates", 6.0),
+        ("train/clip_range_vf", 0.2),
+    ] {
+        assert_eq!(ppo[name], value, "{name}");
+    }
+    assert!((ppo["train/std"] - (-1.0f64).exp()).abs() < 0.01 && ppo["train/explained_variance"] < 1.0);
+    assert!(ppo.contains_key("train/policy_gradient_loss") && !ppo.contains_key("train/policy_loss"));
+    let a2c: std::collections::HashMap<_, _> = report("a2c", None).entries().into_iter().collect();
+    assert_eq!(a2c["train/n_updates"], 2.0);
+    assert!(a2c.contains_key("train/policy_loss") && !a2c.contains_key("train/clip_range_vf"));
+}
+
+#[test]
 fn a_resumed_training_writes_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));

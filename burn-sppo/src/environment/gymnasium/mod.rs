@@ -115,7 +115,7 @@ impl GymnasiumEnvironments {
             task: id.to_string(),
             notes: meta.notes(),
             slots: slots.collect(),
-            outcome: Outcome::new(options.num_envs, meta.observation.kind, features),
+            outcome: Outcome::new(options.num_envs, observation_kind, features),
             meta,
             options: options.clone(),
             launcher,

@@ -1,7 +1,6 @@
 //! The numbers of a reply, and where they are kept.
 
-use super::handshake::Kind;
-use crate::environment::{End, Episode, Observations};
+use crate::environment::{End, Episode, ObservationKind, storage::Storage};
 use std::ops::Range;
 
 const TERMINATED: u8 = 1;
@@ -34,47 +33,12 @@ impl Layout {
     }
 }
 
-/// Observations of all environments, in the number type of the task.
-#[derive(Clone, Debug)]
-pub(super) enum Storage {
-    U8(Vec<u8>),
-    F32(Vec<f32>),
-    F64(Vec<f64>),
-}
-
-impl Storage {
-    pub(super) fn zeros(kind: Kind, len: usize) -> Self {
-        match kind {
-            Kind::U8 => Self::U8(vec![0; len]),
-            Kind::F32 => Self::F32(vec![0.0; len]),
-            Kind::F64 => Self::F64(vec![0.0; len]),
-        }
-    }
-
-    pub(super) fn view(&self) -> Observations<'_> {
-        match self {
-            Self::U8(numbers) => Observations::U8(numbers),
-            Self::F32(numbers) => Observations::F32(numbers),
-            Self::F64(numbers) => Observations::F64(numbers),
-        }
-    }
-
-    /// Sets `range` to the numbers in `bytes`.
-    fn read(&mut self, range: Range<usize>, bytes: &[u8]) {
-        match self {
-            Self::U8(numbers) => numbers[range].copy_from_slice(bytes),
-            Self::F32(numbers) => read(&mut numbers[range], bytes, f32::from_le_bytes),
-            Self::F64(numbers) => read(&mut numbers[range], bytes, f64::from_le_bytes),
-        }
-    }
-
-    fn copy(&mut self, range: Range<usize>, other: &Self) {
-        match (self, other) {
-            (Self::U8(to), Self::U8(from)) => to[range.clone()].copy_from_slice(&from[range]),
-            (Self::F32(to), Self::F32(from)) => to[range.clone()].copy_from_slice(&from[range]),
-            (Self::F64(to), Self::F64(from)) => to[range.clone()].copy_from_slice(&from[range]),
-            _ => unreachable!("both are made with the kind of the task"),
-        }
+/// Sets `range` to the numbers in `bytes`.
+fn read_observations(storage: &mut Storage, range: Range<usize>, bytes: &[u8]) {
+    match storage {
+        Storage::U8(numbers) => numbers[range].copy_from_slice(bytes),
+        Storage::F32(numbers) => read(&mut numbers[range], bytes, f32::from_le_bytes),
+        Storage::F64(numbers) => read(&mut numbers[range], bytes, f64::from_le_bytes),
     }
 }
 
@@ -97,7 +61,7 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    pub(super) fn new(num_envs: usize, kind: Kind, features: usize) -> Self {
+    pub(super) fn new(num_envs: usize, kind: ObservationKind, features: usize) -> Self {
         let storage = Storage::zeros(kind, num_envs * features);
         Self {
             features,
@@ -132,9 +96,9 @@ impl Outcome {
         }
         let (observations, finals) = observations.split_at(layout.observations);
         let range = self.range(environments.clone());
-        self.observations.read(range.clone(), observations);
+        read_observations(&mut self.observations, range.clone(), observations);
         if !finals.is_empty() {
-            self.finals.read(range, finals);
+            read_observations(&mut self.finals, range, finals);
         }
     }
 
@@ -146,7 +110,7 @@ impl Outcome {
     /// seen last.
     pub(super) fn read_after_loss(&mut self, first: usize, layout: &Layout, reply: &[u8]) {
         let environments = first..first + layout.count;
-        self.finals.copy(self.range(environments.clone()), &self.observations);
+        self.finals.copy_range(self.range(environments.clone()), self.observations.view());
         self.read(first, layout, reply);
         self.ends[environments.clone()].fill(Some(End::Truncated));
         self.episodes[environments].fill(None);

@@ -1,8 +1,8 @@
 use std::ops::Range;
 
 use super::forward;
-use super::storage::Storage;
 use crate::environment::native::check_env;
+use crate::environment::storage::Storage;
 use crate::environment::{
     Actions, End, EnvironmentError, EnvironmentSpec, Observations, StateReader, StateWriter, Step, VectorEnvironment,
 };

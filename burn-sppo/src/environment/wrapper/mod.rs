@@ -15,7 +15,6 @@ mod noisy_reward;
 mod normalizer;
 #[cfg(test)]
 pub(crate) mod scripted;
-mod storage;
 mod time_limit;
 mod vec_normalize;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use super::forward;
-use super::storage::Storage;
 use crate::environment::native::check_env;
+use crate::environment::storage::Storage;
 use crate::environment::{
     Actions, End, EnvironmentError, EnvironmentSpec, Episode, Observations, StateReader, StateWriter, Step,
     VectorEnvironment,
@@ -26,8 +26,6 @@ pub struct TimeLimit<V> {
     cut: Vec<bool>,
 }
 
-const NOTHING: Episode = Episode { episode_return: 0.0, length: 0 };
-
 impl<V: VectorEnvironment> TimeLimit<V> {
     /// # Errors
     /// If `limit` is 0.
@@ -41,7 +39,7 @@ impl<V: VectorEnvironment> TimeLimit<V> {
             inner,
             limit: limit as u64,
             steps: vec![0; n],
-            accounts: vec![NOTHING; n],
+            accounts: vec![Episode::default(); n],
             finals: observations.clone(),
             observations,
             rewards: vec![0.0; n],
@@ -67,7 +65,7 @@ impl<V: VectorEnvironment> TimeLimit<V> {
             self.steps[env] = 0;
         }
         if self.episodes[env].is_some() {
-            *account = NOTHING;
+            *account = Episode::default();
         }
         cut
     }
@@ -78,7 +76,7 @@ impl<V: VectorEnvironment> VectorEnvironment for TimeLimit<V> {
 
     fn reset(&mut self, seed: Option<u64>) -> Result<Observations<'_>, EnvironmentError> {
         self.steps.fill(0);
-        self.accounts.fill(NOTHING);
+        self.accounts.fill(Episode::default());
         self.inner.reset(seed)
     }
 
@@ -111,7 +109,7 @@ impl<V: VectorEnvironment> VectorEnvironment for TimeLimit<V> {
         check_env(&self.spec, env)?;
         let begun = self.inner.restart(env)?;
         begun.check(&self.spec)?;
-        (self.steps[env], self.accounts[env]) = (0, NOTHING);
+        (self.steps[env], self.accounts[env]) = (0, Episode::default());
         Ok(begun)
     }
 

@@ -79,11 +79,6 @@ impl Geometry {
         self.positions() * self.outputs
     }
 
-    /// Multiply-adds of an image.
-    pub fn work(&self) -> usize {
-        self.map() * self.depth()
-    }
-
     /// Where the patch of a position begins.
     #[inline(always)]
     pub fn patch(&self, position: usize) -> usize {

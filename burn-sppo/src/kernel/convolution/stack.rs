@@ -40,16 +40,6 @@ impl Convolutions {
         })
     }
 
-    /// Multiply-adds of an image, forward.
-    pub fn work(&self) -> usize {
-        self.layers.iter().map(Geometry::work).sum()
-    }
-
-    /// Multiply-adds of an image, backward without a gradient of the image.
-    pub fn work_backward(&self) -> usize {
-        2 * self.work() - self.layers[0].work()
-    }
-
     fn features(&self) -> usize {
         self.layers[2].map()
     }

@@ -1,8 +1,10 @@
-use crate::environment::{EnvironmentError, EnvironmentSpec, ObservationKind, Observations, StateReader, StateWriter};
+use std::ops::Range;
 
-/// Observations of a wrapper's own, in the kind of what it wraps.
+use super::{EnvironmentError, EnvironmentSpec, ObservationKind, Observations, StateReader, StateWriter};
+
+/// Observations of all environments, owned, in the kind in which they are shown.
 #[derive(Clone, Debug)]
-pub(super) enum Storage {
+pub(in crate::environment) enum Storage {
     U8(Vec<u8>),
     F32(Vec<f32>),
     F64(Vec<f64>),
@@ -11,8 +13,11 @@ pub(super) enum Storage {
 impl Storage {
     /// Zeros for every environment.
     pub fn new(spec: &EnvironmentSpec) -> Self {
-        let len = spec.num_envs * spec.features();
-        match spec.observation_kind {
+        Self::zeros(spec.observation_kind, spec.num_envs * spec.features())
+    }
+
+    pub fn zeros(kind: ObservationKind, len: usize) -> Self {
+        match kind {
             ObservationKind::U8 => Self::U8(vec![0; len]),
             ObservationKind::F32 => Self::F32(vec![0.0; len]),
             ObservationKind::F64 => Self::F64(vec![0.0; len]),
@@ -39,14 +44,21 @@ impl Storage {
     ) -> Result<(), EnvironmentError> {
         from.check(spec)?;
         let features = spec.features();
-        let range = env.map_or(0..from.len(), |env| env * features..(env + 1) * features);
+        self.copy_range(env.map_or(0..from.len(), |env| env * features..(env + 1) * features), from);
+        Ok(())
+    }
+
+    /// Takes over the numbers of `range`.
+    ///
+    /// # Panics
+    /// If they are not as many or of another kind.
+    pub fn copy_range(&mut self, range: Range<usize>, from: Observations<'_>) {
         match (self, from) {
             (Self::U8(to), Observations::U8(from)) => to[range.clone()].copy_from_slice(&from[range]),
             (Self::F32(to), Observations::F32(from)) => to[range.clone()].copy_from_slice(&from[range]),
             (Self::F64(to), Observations::F64(from)) => to[range.clone()].copy_from_slice(&from[range]),
-            _ => unreachable!("made in the kind of the specification, which was checked"),
+            _ => unreachable!("both are of the kind of one specification"),
         }
-        Ok(())
     }
 
     pub fn save(&self, state: &mut StateWriter) {
