@@ -8,18 +8,18 @@ use burn::{
     tensor::{Device, Tensor, activation::silu},
 };
 use burn_sppo::{
-    advantage::{AdvantageKind, Gae, Normalization},
     distribution::{ActionDistribution, Categorical},
     environment::{
         ActionSpace, CheckOptions, Discrete, NativeEnvironments, SingleEnvironment, TaskSpec, Transition,
         VectorEnvironment, check,
     },
-    learner::{Schedule, UpdateConfig},
-    loss::{Algorithm, PolicyLossConfig, ValueLoss},
-    optim::FusedAdamWConfig,
+    loss::Algorithm,
     policy::ActorCritic,
-    run::{HealthConfig, Stream},
-    training::{ControlLearner, ControlObserver, ControlReport, ControlTraining},
+    run::Stream,
+    training::{
+        AlgorithmSection, ControlConfig, ControlObserver, ControlReport, ControlTraining, EnvironmentSection,
+        ScheduleName, UpdateSection,
+    },
 };
 use rand::RngExt;
 
@@ -87,13 +87,8 @@ struct RoverPolicy {
 impl RoverPolicy {
     fn init(device: &Device) -> Self {
         let layer = |inputs, outputs| LinearConfig::new(inputs, outputs).init(device);
-        Self {
-            place: layer(2, 32),
-            motion: layer(2, 32),
-            hidden: layer(96, 64),
-            actions: layer(64, 5),
-            value: layer(64, 1),
-        }
+        let (place, motion, hidden) = (layer(2, 32), layer(2, 32), layer(96, 64));
+        Self { place, motion, hidden, actions: layer(64, 5), value: layer(64, 1) }
     }
 
     fn features(&self, observations: Tensor<2>) -> Tensor<2> {
@@ -132,22 +127,23 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for finding in check(&mut environments, &CheckOptions::default()) {
         println!("{finding}");
     }
-    let loss = PolicyLossConfig::new(Algorithm::Sppo);
-    let learner = ControlLearner {
-        policy: RoverPolicy::init(&device.autodiff()),
-        optimizer: FusedAdamWConfig::new().with_epsilon(1e-5).with_weight_decay(0.0).init(),
-        rollout_steps: 128,
-        resample_every: None,
-        gae: Gae { gamma: 0.98, lambda: 0.95 },
-        update: UpdateConfig::new(loss, ValueLoss::Mse, 256, 256, Normalization::Minibatch, AdvantageKind::Normal)
-            .with_epochs(6)
-            .with_ent_coef(0.005),
-        learning_rate: Schedule::Linear(1e-3),
-        clip_range: Schedule::Constant(0.2),
-        clip_range_vf: None,
-        health: HealthConfig::default(),
+    let config = ControlConfig {
         seed: 3,
+        environment: EnvironmentSection { num_envs: 16, ..EnvironmentSection::default() },
+        algorithm: AlgorithmSection { name: Algorithm::Sppo, alpha: 0.5, beta: 0.5, ..AlgorithmSection::default() },
+        update: UpdateSection {
+            rollout_steps: 128,
+            minibatch: Some(256),
+            epochs: 6,
+            learning_rate: 1e-3,
+            schedule: ScheduleName::Linear,
+            gamma: 0.98,
+            ent_coef: 0.005,
+            ..UpdateSection::default()
+        },
+        ..ControlConfig::default()
     };
+    let learner = config.learner(RoverPolicy::init(&device.autodiff()));
     let id = environments.spec().id.clone();
     let training = ControlTraining::new(Box::new(environments)).total_steps(200_000).observer(Printer);
     let result = training.launch(learner)?;
