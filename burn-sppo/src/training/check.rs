@@ -41,7 +41,7 @@ pub(super) fn check<M>(training: &ControlTraining, learner: &ControlLearner<M>) 
     }
     learner.gae.validate()?;
     learner.update_at(1.0).init()?;
-    let samples = learner.rollout_steps * training.environment.spec().num_envs;
+    let samples = learner.rollout_steps.saturating_mul(training.environment.spec().num_envs);
     // A larger one is all of the rollout.
     if learner.update.minibatch < samples && !samples.is_multiple_of(learner.update.minibatch) {
         return Err(ControlError::Minibatch { samples, minibatch: learner.update.minibatch });

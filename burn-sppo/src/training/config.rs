@@ -326,7 +326,7 @@ impl EvaluationSection {
 impl ControlConfig {
     /// Samples of a rollout.
     pub fn samples(&self) -> usize {
-        self.update.rollout_steps * self.environment.num_envs
+        self.update.rollout_steps.saturating_mul(self.environment.num_envs)
     }
 
     /// Samples of an optimiser step: never more than a rollout has.
