@@ -49,6 +49,8 @@ fn wrong_usage_ends_with_two_and_says_what_to_do() {
         (&["train", "CartPole-v1", "--data", "reviews"], "--data is for language models"),
         (&["train", "builtin", "--steps", "10"], "--steps is for environments"),
         (&["train", "CartPole-v1", "--resume", "some/run"], "cannot be used with"),
+        (&["train", "--resume", "some/run", "--steps", "10"], "some/run is no run"),
+        (&["repro", "zoo", "--data", "reviews"], "--data is of no use"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let output = folder.path().join("outputs");
@@ -110,8 +112,10 @@ fn a_killed_run_goes_on_to_the_same_metrics() {
     let result = sppo(&["eval", whole.to_str().unwrap(), "--start"]);
     assert!(text(&result.stdout).contains("after 0 steps"), "{}", text(&result.stderr));
 
-    let result = sppo(&["eval", whole.to_str().unwrap(), "--episodes", "0"]);
-    assert_eq!(result.status.code(), Some(2), "{}", text(&result.stderr));
+    for wrong in [["--episodes", "0"], ["--rows", "5"]] {
+        let result = sppo(&["eval", whole.to_str().unwrap(), wrong[0], wrong[1]]);
+        assert_eq!(result.status.code(), Some(2), "{wrong:?}: {}", text(&result.stderr));
+    }
 
     let other = ["--set", "update.learning_rate=1"];
     let result = sppo(&[&["train", "--resume", whole.to_str().unwrap()][..], &other].concat());

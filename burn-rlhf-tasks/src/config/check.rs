@@ -210,7 +210,7 @@ pub(super) fn divide(whole: (&str, usize), part: (&str, usize)) -> Result<(), Co
     Err(ConfigError::Divide { whole_key, whole: whole.1, part_key, part: part.1 })
 }
 
-pub(super) fn at_most(value: (&str, usize), bound: (&str, usize)) -> Result<(), ConfigError> {
+fn at_most(value: (&str, usize), bound: (&str, usize)) -> Result<(), ConfigError> {
     if value.1 <= bound.1 {
         return Ok(());
     }

@@ -6,7 +6,7 @@ use burn_sppo::training::{ControlConfig, Preset};
 
 use super::{
     ConfigError, Layered, Overrides,
-    check::{at_least_one, at_most, divide, positive, range},
+    check::{at_least_one, divide, positive, range},
     layer::{Layer, stack},
 };
 
@@ -68,13 +68,16 @@ fn check(config: &ControlConfig) -> Result<(), ConfigError> {
         ("evaluation.num_envs", evaluation.num_envs),
     ] {
         at_least_one(key, value)?;
-        at_most((key, value), ("the largest number here", LARGEST))?;
+        sensible(key, value)?;
     }
     for (key, width) in config.policy.hidden.iter().map(|&width| ("policy.hidden", width)) {
         at_least_one(key, width)?;
-        at_most((key, width), ("the largest number here", LARGEST))?;
+        sensible(key, width)?;
     }
-    at_most(("environment.bins", environment.bins), ("the largest number here", LARGEST))?;
+    sensible("environment.bins", environment.bins)?;
+    if evaluation.every > 0 {
+        at_least_one("evaluation.episodes", evaluation.episodes)?;
+    }
     if environment.bins == 1 {
         let (key, value) = ("environment.bins".into(), "1".into());
         return Err(ConfigError::Range { key, value, range: "0, which leaves actions continuous, or at least 2" });
@@ -89,6 +92,8 @@ fn check(config: &ControlConfig) -> Result<(), ConfigError> {
     }
     for (key, value) in
         [("algorithm.alpha", algorithm.alpha), ("algorithm.beta", algorithm.beta), ("update.vf_coef", update.vf_coef)]
+            .into_iter()
+            .chain([("environment.noise_value", environment.noise_value)])
     {
         range(key, value, "0 or more", |x| x >= 0.0)?;
     }
@@ -96,6 +101,7 @@ fn check(config: &ControlConfig) -> Result<(), ConfigError> {
     for (key, value) in [
         ("update.learning_rate", update.learning_rate),
         ("update.clip_range", update.clip_range),
+        ("update.clip_range_vf", update.clip_range_vf.unwrap_or(1.0)),
         ("update.max_grad_norm", update.max_grad_norm.unwrap_or(1.0)),
         ("update.target_kl", update.target_kl.unwrap_or(1.0)),
         ("optimizer.epsilon", optimizer.epsilon),
@@ -116,8 +122,10 @@ fn check(config: &ControlConfig) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Sizes beyond this are slips of the hand, and products of two of them still fit.
-const LARGEST: usize = 1 << 24;
+/// Larger sizes are slips of the hand; products of two that are not still fit.
+fn sensible(key: &str, size: usize) -> Result<(), ConfigError> {
+    range(key, size as f64, "at most 16777216", |size| size <= 16_777_216.0)
+}
 
 #[cfg(test)]
 mod tests {
@@ -184,6 +192,9 @@ mod tests {
             "update.learning_rate=-1e-3",
             "update.max_grad_norm=-1",
             "update.clip_range=-1",
+            "update.clip_range_vf=-1",
+            "evaluation.episodes=0",
+            "environment.noise_value=-1",
             "update.target_kl=0",
             "update.adv_flip=2",
             "update.gamma=1.5",
@@ -211,7 +222,7 @@ mod tests {
         let error = resolve("update.rollout_steps=256 update.minibatch=100").unwrap_err();
         assert!(matches!(error, ConfigError::Divide { whole: 256, part: 100, .. }), "{error}");
         let config = resolve("update.rollout_steps=8 update.minibatch=256").unwrap();
-        assert_eq!((config.minibatch(), config.update().minibatch), (8, 8));
+        assert_eq!(config.minibatch(), 8);
         assert!(config.batch_arithmetic().contains("8 samples = 1 x minibatch 8"), "{}", config.batch_arithmetic());
     }
 

@@ -112,6 +112,7 @@ impl Collector {
             Some(state) => self.environment.restore(state)?,
             None => self.environment.reset(Some(seed.wrapping_add(steps)))?,
         };
+        observations.check(&self.spec)?;
         self.observations.push(observations);
         Ok(())
     }

@@ -50,7 +50,7 @@ impl ReportMetric {
 
     /// Of the predictions that the rollout was made with.
     pub fn explained_variance() -> Self {
-        Self::new("Explained variance", true, |report| report.update.old_explained_variance)
+        Self::new("Explained variance", true, |report| report.explained_variance)
     }
 
     /// All of the above, for [`RLTraining::metrics_train`](burn::train::RLTraining::metrics_train).

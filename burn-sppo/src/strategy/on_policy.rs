@@ -29,8 +29,10 @@ use crate::{
 ///
 /// It is [`ControlTraining`] in environments of Burn's: the same configuration gives the same numbers, byte for byte in
 /// the environments of this crate whose rewards are exact in f32. Returns are sums of what passes through Burn: rewards
-/// of f32, and an end for each life of an Atari game. A time limit can only be shorter than the task's own. Burn's events are one `TrainStep` and one `EnvStep` an iteration, one `EpisodeEnd` an
-/// episode, and those of evaluations.
+/// of f32, and an end for each life of an Atari game. A time limit can only be shorter than the task's own.
+///
+/// Burn's events are one `TrainStep` and one `EnvStep` an iteration, one `EpisodeEnd` an episode, and those of
+/// evaluations.
 ///
 /// Checkpoints are its own, not Burn's ([`directory`](Self::directory)), and rollouts run on the device of the agent.
 pub struct OnPolicyStrategy {
@@ -61,11 +63,11 @@ impl OnPolicyStrategy {
     /// part in this.
     pub fn new(config: ControlConfig) -> Self {
         Self {
+            text: config.text().unwrap_or_default(),
             config,
             directory: None,
             checkpoints: None,
             resume: false,
-            text: String::new(),
             outcome: Mutex::new(None),
         }
     }
@@ -88,7 +90,7 @@ impl OnPolicyStrategy {
         self
     }
 
-    /// Text for `config.toml` in the directory.
+    /// Text for `config.toml` in the directory, instead of that of the configuration.
     pub fn config_text(mut self, text: impl Into<String>) -> Self {
         self.text = text.into();
         self

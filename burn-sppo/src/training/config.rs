@@ -329,7 +329,7 @@ impl ControlConfig {
         self.update.rollout_steps.saturating_mul(self.environment.num_envs)
     }
 
-    /// Samples of an optimiser step: never more than a rollout has.
+    /// Samples of an optimiser step: never more than a rollout of `environment.num_envs` has.
     pub fn minibatch(&self) -> usize {
         self.update.minibatch.unwrap_or(usize::MAX).min(self.samples())
     }
@@ -362,7 +362,8 @@ impl ControlConfig {
         let loss = PolicyLossConfig::new(algorithm.name)
             .with_coefficient(if symmetric { 1.0 } else { algorithm.alpha })
             .with_symmetry(symmetry);
-        let minibatch = self.minibatch();
+        // Not what this says of the number of environments: they may be made elsewhere.
+        let minibatch = update.minibatch.unwrap_or(usize::MAX);
         let normalization = if algorithm.normalize_advantage { Normalization::Minibatch } else { Normalization::None };
         UpdateConfig::new(loss, ValueLoss::Mse, minibatch, minibatch, normalization, algorithm.advantage)
             .with_vf_coef(update.vf_coef)

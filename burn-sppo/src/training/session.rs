@@ -1,4 +1,4 @@
-use std::{collections::VecDeque, time::Instant};
+use std::{collections::VecDeque, fs, path::Path, time::Instant};
 
 use burn::{tensor::Device, train::Interrupter};
 
@@ -21,7 +21,7 @@ use crate::{
     loss::ValueLoss,
     policy::ActorCritic,
     rollout::{Collected, Collector},
-    run::{Exactness, HealthChecks, RunDirectory, RunLock, Streams, write_file},
+    run::{Exactness, HealthChecks, RunDirectory, RunError, RunLock, Streams, write_file},
 };
 
 /// Episodes over which training's own returns are averaged, as in Stable-Baselines3.
@@ -96,10 +96,7 @@ impl<'a, M: ActorCritic> Session<'a, M> {
                     Err((policy, optimizer)) => (learner.policy, learner.optimizer) = (policy, optimizer),
                 }
             }
-            let notes = collector.environment().notes();
-            if !notes.is_empty() {
-                write_file(&directory.path().join("notes.txt"), (notes.join("\n") + "\n").as_bytes())?;
-            }
+            keep_notes(&directory.path().join("notes.txt"), collector.environment().notes())?;
             let opened =
                 RunFiles::open(directory, training.checkpoints, state.as_ref().map_or(0, |state| state.iteration))?;
             let monitor = opened.monitor();
@@ -329,4 +326,16 @@ impl<'a, M: ActorCritic> Session<'a, M> {
             environment.normalizer(),
         )?)
     }
+}
+
+/// Adds what environments say of themselves to a file; what is there stays, for a training may go on elsewhere.
+fn keep_notes(path: &Path, notes: &[String]) -> Result<(), RunError> {
+    let mut text = fs::read_to_string(path).unwrap_or_default();
+    let known = text.len();
+    for note in notes {
+        if !text.lines().any(|line| line == note) {
+            text += &format!("{note}\n");
+        }
+    }
+    if text.len() > known { write_file(path, text.as_bytes()) } else { Ok(()) }
 }

@@ -4,32 +4,38 @@ use super::{ControlConfig, ControlError, preset_config::NONE};
 
 impl ControlConfig {
     /// Every setting as TOML, absent ones as `"none"`, below the run's [label](Self::label): what `config.toml` of a
-    /// run holds.
+    /// run holds. Counts larger than TOML can hold become the largest that it can, which no training reaches either.
     ///
     /// # Errors
     /// If the seed is larger than TOML can hold.
     pub fn text(&self) -> Result<String, ControlError> {
-        let settings = serde_json::to_value(self).ok().and_then(toml_value);
-        let Some(Value::Table(table)) = settings else { return Err(ControlError::SeedTooLarge { seed: self.seed }) };
-        Ok(format!("# {}\n{table}", self.label()))
+        if i64::try_from(self.seed).is_err() {
+            return Err(ControlError::SeedTooLarge { seed: self.seed });
+        }
+        let settings: Table = match toml_value(serde_json::json!(self)) {
+            Value::Table(table) => table,
+            _ => unreachable!("a configuration has sections"),
+        };
+        Ok(format!("# {}\n{settings}", self.label()))
     }
 }
 
-/// `None` for a whole number that TOML cannot hold.
-fn toml_value(value: serde_json::Value) -> Option<Value> {
+fn toml_value(value: serde_json::Value) -> Value {
     use serde_json::Value as Json;
-    Some(match value {
+    match value {
         Json::Null => Value::String(NONE.into()),
         Json::Bool(flag) => Value::Boolean(flag),
-        Json::Number(number) if number.is_f64() => Value::Float(number.as_f64()?),
-        Json::Number(number) => Value::Integer(number.as_i64()?),
+        Json::Number(number) => match number.as_i64() {
+            Some(whole) => Value::Integer(whole),
+            None if number.is_u64() => Value::Integer(i64::MAX),
+            None => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
         Json::String(text) => Value::String(text),
-        Json::Array(list) => Value::Array(list.into_iter().map(toml_value).collect::<Option<_>>()?),
+        Json::Array(list) => Value::Array(list.into_iter().map(toml_value).collect()),
         Json::Object(entries) => {
-            let entries = entries.into_iter().map(|(key, value)| Some((key, toml_value(value)?)));
-            Value::Table(entries.collect::<Option<Table>>()?)
+            Value::Table(entries.into_iter().map(|(key, value)| (key, toml_value(value))).collect())
         }
-    })
+    }
 }
 
 #[cfg(test)]
@@ -52,6 +58,8 @@ mod tests {
         ] {
             assert!(text.lines().any(|there| there == line), "{line} in {text}");
         }
+        config.checkpoint.every = u64::MAX;
+        assert!(config.text().unwrap().contains("every = 9223372036854775807"));
         config.seed = u64::MAX;
         assert!(matches!(config.text(), Err(ControlError::SeedTooLarge { seed: u64::MAX })));
     }

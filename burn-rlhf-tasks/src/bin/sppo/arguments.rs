@@ -150,6 +150,26 @@ impl TrainArguments {
     }
 }
 
+impl EvalArguments {
+    /// Checks that nothing is said of texts where the run was one in an environment.
+    pub fn refuse_those_of_texts(&self) -> Result<(), Failure> {
+        let reason = "is for language models: leave it out for a run in an environment";
+        refuse(reason, [("--split", self.split.is_some()), ("--rows", self.rows.is_some())])
+    }
+
+    /// Checks that nothing is said of environments where the run was one on texts.
+    pub fn refuse_those_of_environments(&self) -> Result<(), Failure> {
+        refuse(
+            "is for environments: leave it out for a run on texts",
+            [
+                ("--episodes", self.episodes.is_some()),
+                ("--deterministic", self.deterministic.is_some()),
+                ("--python", self.python.is_some()),
+            ],
+        )
+    }
+}
+
 fn refuse<const N: usize>(reason: &str, arguments: [(&str, bool); N]) -> Result<(), Failure> {
     match arguments.into_iter().find(|(_, given)| *given) {
         Some((name, _)) => Err(Failure::usage(format!("{name} {reason}"))),
@@ -185,9 +205,9 @@ impl From<FamilyArgument> for Family {
 pub struct EvalArguments {
     /// Folder of the run
     pub run: PathBuf,
-    /// validation or test
-    #[arg(long, default_value = "validation")]
-    pub split: String,
+    /// validation (by default) or test, of a run on texts
+    #[arg(long, value_name = "NAME")]
+    pub split: Option<String>,
     /// Most prompts to answer; all by default
     #[arg(long, value_name = "N")]
     pub rows: Option<usize>,

@@ -38,7 +38,8 @@ pub enum GymnasiumError {
     #[error("the environments of {task} have different spaces; give all of them the same")]
     SpacesDiffer { task: String },
     #[error(
-        "the worker of {task} with {} died ({status}); set environment.respawn (`MakeOptions::respawn`) to go on without its episodes{}",
+        "the worker of {task} with {} died ({status}); set environment.respawn (`MakeOptions::respawn`) to go on without \
+         its episodes{}",
         environments_and_seeds(.environments, .seed),
         said(.stderr)
     )]

@@ -89,6 +89,7 @@ pub fn train(arguments: TrainArguments, device: &DeviceArguments) -> Result<(), 
 /// Plays episodes with the newest policy of a run.
 pub fn eval(arguments: EvalArguments, device: &DeviceArguments) -> Result<(), Failure> {
     let console = Console::new(false);
+    arguments.refuse_those_of_texts()?;
     let mut config = load_control(arguments.run.join("config.toml"))?;
     config.evaluation.episodes = arguments.episodes.map_or(config.evaluation.episodes, NonZero::get);
     config.evaluation.deterministic = arguments.deterministic.unwrap_or(config.evaluation.deterministic);
@@ -206,6 +207,8 @@ impl From<ControlError> for Failure {
                 | EnvironmentError::Gymnasium(
                     GymnasiumError::NoInterpreter { .. }
                     | GymnasiumError::MissingPackage { .. }
+                    | GymnasiumError::Make { .. }
+                    | GymnasiumError::UnsupportedSpace { .. }
                     | GymnasiumError::ZeroSize { .. },
                 )),
             ) => Self::usage(error),

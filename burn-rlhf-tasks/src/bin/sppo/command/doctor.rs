@@ -3,7 +3,7 @@ mod probe;
 use std::path::Path;
 
 use burn_rlhf_tasks::model::hub::{Hub, HubError, HubSettings};
-use burn_sppo::environment::gymnasium::{GymnasiumEnvironments, GymnasiumOptions};
+use burn_sppo::environment::gymnasium::{GymnasiumEnvironments, GymnasiumOptions, find_python};
 
 use crate::{
     arguments::{DeviceArguments, DoctorArguments},
@@ -106,7 +106,10 @@ fn folder(output: &Path) -> String {
 /// What runs the environments that are not native.
 fn gymnasium() -> String {
     match GymnasiumEnvironments::start("CartPole-v1", &GymnasiumOptions::new(1)) {
-        Ok(environments) => environments.versions().sentence().unwrap_or_else(|| "works".into()),
+        Ok(environments) => {
+            let versions = environments.versions().sentence().unwrap_or_else(|| "works".into());
+            format!("{versions} ({})", find_python(None).display())
+        }
         Err(error) => format!("not there, and needed for all but classic control: {error}"),
     }
 }

@@ -18,8 +18,9 @@ pub fn run(arguments: EvalArguments, device: &DeviceArguments) -> Result<(), Fai
     if control::is_control_run(&arguments.run) {
         return control::eval(arguments, device);
     }
+    arguments.refuse_those_of_environments()?;
     let console = Console::new(false);
-    let split: Split = arguments.split.parse().map_err(Failure::usage)?;
+    let split: Split = arguments.split.as_deref().unwrap_or("validation").parse().map_err(Failure::usage)?;
     let config = RunConfig::load(arguments.run.join("config.toml"))?;
     let (_, device) = device::select(device)?;
     let stages = Stages {

@@ -18,6 +18,7 @@ use self::{
     result::{RowResult, append},
     table::{Row, Selection, Table},
 };
+use super::control::is_environment;
 use crate::{
     arguments::{DeviceArguments, ReproArguments},
     console::Console,
@@ -39,6 +40,14 @@ pub fn run(arguments: ReproArguments, device: &DeviceArguments) -> Result<(), Fa
         seeds: &arguments.seeds,
         set: &arguments.sets,
     })?;
+    let texts = !rows.iter().any(|row| is_environment(&row.task));
+    for (argument, given, suits) in
+        [("--data", arguments.data.is_some(), texts), ("--python", arguments.python.is_some(), !texts)]
+    {
+        if given && !suits {
+            return Err(Failure::usage(format!("{argument} is of no use to the table {name}: leave it out")));
+        }
+    }
     let folder = arguments.output.join("repro").join(name);
     let path = arguments.results.clone().unwrap_or_else(|| folder.with_extension("jsonl"));
     let finished: Vec<RowResult> = read(&path)?;

@@ -43,8 +43,8 @@ pub fn run(arguments: TrainArguments, device: &DeviceArguments) -> Result<(), Fa
         return control::train(arguments, device);
     }
     let console = Console::new(arguments.quiet);
-    arguments.refuse_those_of_environments()?;
     let config = configuration(&arguments).map_err(|failure| with_nearest(failure, &arguments.task))?;
+    arguments.refuse_those_of_environments()?;
     if arguments.dry_run {
         return print_plan(&config, &console);
     }

@@ -106,7 +106,7 @@ pub fn run(arguments: &BenchArguments, device: &DeviceArguments, console: Consol
 }
 
 fn share(config: &ControlConfig, device: &burn::tensor::Device, steps: u64, seconds: f64) -> Result<Share, Failure> {
-    let (minibatch, environments) = (config.update.minibatch.unwrap_or(config.samples()), config.environment.num_envs);
+    let (minibatch, environments) = (config.minibatch(), config.environment.num_envs);
     let measured = convolution::measure(minibatch, environments, device)?;
     let forward = steps as f64 / environments as f64;
     let trained = steps as f64 / minibatch as f64 * config.update.epochs as f64;
