@@ -41,7 +41,7 @@ fn wrong_usage_ends_with_two_and_says_what_to_do() {
         (&["train", "CartPole-v1", "--set", "environment.bins=11"], "can be discretised"),
         (&["train", "CartPole-v1", "--algorithm", "a2c", "--set", "update.epochs=3"], "update.epochs=1"),
         (&["train", "Pendulum-v1", "--algorithm", "sppo", "--set", "environment.bins=0"], "discretise"),
-        (&["train", "CartPole"], "CartPole-v1"),
+        (&["train", "CartPole"], "(CartPole); there are: builtin, imdb. Did you mean the environment CartPole-v1"),
         (&["train", "CartPole-v1", "--set", "update.minibatch=100"], "cannot be divided"),
         (&["train", "CartPole-v1", "--set", "environment.arguments={\"gravity\": 1}"], "it is native"),
         (&["train", "Ant-v4", "--set", "environment.arguments=gravity"], "no JSON object"),

@@ -32,10 +32,10 @@ pub struct Argument {
 }
 
 impl Argument {
-    /// `--name value`, standing for `key`.
+    /// `--name value`, or `value` alone where it has no name, standing for `key`.
     pub fn new(name: &str, key: &str, value: impl Into<String>) -> Self {
         let value = value.into();
-        Self { written: format!("{name} {value}"), key: key.into(), value }
+        Self { written: format!("{name} {value}").trim_start().to_owned(), key: key.into(), value }
     }
 }
 
