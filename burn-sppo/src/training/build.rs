@@ -147,7 +147,8 @@ impl ControlConfig {
     /// Everything that a training needs: environments, and what learns in them.
     ///
     /// # Errors
-    /// If environments, policy and algorithm cannot be made or do not fit together.
+    /// If environments, policy and algorithm cannot be made or do not fit together, or the seed is too large to be kept
+    /// in a file.
     pub fn init(
         &self,
         python: Option<&Path>,

@@ -226,7 +226,7 @@ impl<'a, M: ActorCritic> Session<'a, M> {
         )?;
         self.progress.update(&update);
         self.updates += update.epochs as u64;
-        let std = self.learner.policy.valid().mean_std().map(|std| std.into_scalar::<f64>());
+        let std = self.learner.policy.mean_std().map(|std| std.into_scalar::<f64>());
         let samples = &rollout.samples;
         let report = ControlReport {
             iteration: self.iteration,
